@@ -1,0 +1,17 @@
+"""LRCN Hub: recurrent vision models on Hugging Face.
+
+Importing this package registers its models and pipelines with transformers; plugins are looked up on first use.
+"""
+
+from importlib import metadata
+
+from lrcn_hub.hookspecs import hookimpl
+from lrcn_hub.models import LrcnCaptioningConfig, LrcnForImageCaptioning
+from lrcn_hub.tasks import Task
+
+try:
+    __version__ = metadata.version("lrcn-hub")
+except metadata.PackageNotFoundError:  # a bare checkout on the path: models work, tasks ask for `pip install -e .`
+    __version__ = "0+not.installed"
+
+__all__ = ["LrcnCaptioningConfig", "LrcnForImageCaptioning", "Task", "__version__", "hookimpl"]
