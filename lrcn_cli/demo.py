@@ -1,0 +1,25 @@
+"""``lrcn demo``: the arguments are those of `lrcn_hub.demo.main`."""
+
+from lrcn_cli.command import asks_for_help, command_parser
+
+DETAILS = """\
+Needs no network and no data: pictures of moving shapes are made on the spot. It trains for some minutes on two cores,
+judges held-out pictures, exports the model, reloads it in a new process and writes an HTML report.
+
+arguments:
+  --output_dir DIR  where model and report go"""
+
+EXAMPLES = """
+lrcn demo
+lrcn demo --output_dir my-demo
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the demo; returns the exit code."""
+    if asks_for_help(argv):
+        command_parser("demo", usage="lrcn demo [options]", details=DETAILS, examples=EXAMPLES).print_help()
+        return 0
+    from lrcn_hub import demo
+
+    return demo.main(argv)
