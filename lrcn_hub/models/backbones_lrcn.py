@@ -1,0 +1,177 @@
+"""Visual backbones: a batch of pictures in, one feature vector each out.
+
+CaffeNet is written here, since nobody else offers it as the authors used it; every other network is timm's.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel, TimmWrapperConfig, TimmWrapperModel
+from transformers import initialization as init
+
+from .configuration_lrcn import CaffeNetConfig
+
+CAFFENET_FEATURES = ("fc6", "fc7", "fc8")
+
+
+class CaffeNet(PreTrainedModel):
+    """The Caffe reference network in Caffe's order: pooling comes before normalisation, and pooling rounds up.
+
+    Input: (batch, 3, 227, 227). Output: `feature` of size (batch, D): fc6 and fc7 are taken after ReLU (and dropout,
+    in training), fc8 is raw. Layers above `feature` are not made. The released weights expect BGR channels from 0 to
+    255 less (104, 117, 123); which order a model reads is the image processor's matter.
+    """
+
+    config_class = CaffeNetConfig
+    base_model_prefix = "caffenet"
+    main_input_name = "pixel_values"
+
+    def __init__(self, config: CaffeNetConfig, feature: str = "fc8"):
+        super().__init__(config)
+        if feature not in CAFFENET_FEATURES:
+            raise ValueError(f"CaffeNet has no feature {feature!r}; it gives {', '.join(CAFFENET_FEATURES)}")
+        c1, c2, c3, c4, c5 = config.channels
+        self.conv1 = nn.Conv2d(3, c1, 11, stride=4)
+        self.conv2 = nn.Conv2d(c1, c2, 5, padding=2, groups=2)
+        self.conv3 = nn.Conv2d(c2, c3, 3, padding=1)
+        self.conv4 = nn.Conv2d(c3, c4, 3, padding=1, groups=2)
+        self.conv5 = nn.Conv2d(c4, c5, 3, padding=1, groups=2)
+        self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+        self.norm = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)  # Caffe: (1 + alpha / 5 * sum of squares)
+        sizes = (c5 * _map_side(config.image_size) ** 2, *config.fc_sizes)
+        depth = CAFFENET_FEATURES.index(feature) + 1
+        for name, inputs, outputs in zip(CAFFENET_FEATURES[:depth], sizes[:depth], sizes[1:], strict=False):
+            setattr(self, name, nn.Linear(inputs, outputs))
+        self.feature = feature
+        self.post_init()
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        x = self.norm(self.pool(F.relu(self.conv1(pixel_values))))
+        x = self.norm(self.pool(F.relu(self.conv2(x))))
+        x = F.relu(self.conv3(x))
+        x = F.relu(self.conv4(x))
+        x = self.pool(F.relu(self.conv5(x))).flatten(1)  # channels, rows, columns: Caffe's order for fc6
+        x = F.dropout(F.relu(self.fc6(x)), self.config.dropout, self.training)
+        if self.feature == "fc6":
+            return x
+        x = F.dropout(F.relu(self.fc7(x)), self.config.dropout, self.training)
+        return x if self.feature == "fc7" else self.fc8(x)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Caffe's fillers for this network: gaussian 0.01 (fc6, fc7: 0.005), biases 0 or 1 (conv2, 4, 5, fc6, fc7)."""
+        for name, layer in self.named_children():
+            if layer is module and isinstance(layer, nn.Conv2d | nn.Linear):
+                init.normal_(layer.weight, std=0.005 if name in ("fc6", "fc7") else 0.01)
+                init.constant_(layer.bias, 1.0 if name in ("conv2", "conv4", "conv5", "fc6", "fc7") else 0.0)
+
+
+def _map_side(image_size: int) -> int:
+    """The side of the last map, with pooling that rounds up: 227 -> 55 -> 27 -> 13 -> 6."""
+    side = (image_size - 11) // 4 + 1
+    for _ in range(3):
+        side = -(-(side - 3) // 2) + 1
+    return side
+
+
+class TimmBackbone(TimmWrapperModel):
+    """Any timm network as a feature extractor.
+
+    `feature`: "pooled", the network's own pooled vector; "grid", the last map flattened (channels, rows, columns);
+    for VGG also "fc6", "fc7" (after ReLU) and "fc8" (raw class scores).
+    """
+
+    def __init__(self, config: TimmWrapperConfig, feature: str = "pooled", pretrained: bool = False):
+        super().__init__(config)
+        classes = (config.num_labels or 1000) if feature == "fc8" else 0
+        # Made anew here: the wrapper's constructor overwrites timm's own initialisation, or its pretrained weights.
+        self.timm_model = timm.create_model(
+            config.architecture, pretrained=pretrained, num_classes=classes, **(config.model_args or {})
+        )
+        self.feature = feature
+        if feature.startswith("fc") and not hasattr(self.timm_model, "pre_logits"):
+            raise ValueError(f"{config.architecture} has no feature {feature!r}; it gives pooled or grid")
+        mark_initialised(self)
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        network = self.timm_model
+        maps = network.forward_features(pixel_values)
+        if self.feature == "grid":
+            return maps.flatten(1)
+        if self.feature == "fc6":  # timm's VGG holds fc6, ReLU, dropout, fc7, ReLU as `pre_logits`
+            return network.pre_logits.act1(network.pre_logits.fc1(maps)).flatten(1)
+        return network.forward_head(maps, pre_logits=self.feature != "fc8").flatten(1)
+
+
+def mark_initialised(module: nn.Module) -> None:
+    """Keep `module`'s weights: transformers 5 re-initialises what does not carry this mark, silently, in post_init.
+
+    Nothing is marked on the meta device, where weights have no values yet.
+    """
+    for part in module.modules():
+        tensors = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
+        if any(tensor.is_meta for tensor in tensors):
+            continue
+        for tensor in tensors:
+            tensor._is_hf_initialized = True
+        part._is_hf_initialized = True
+
+
+def build_backbone(config: PreTrainedConfig, feature: str, *, pretrained: bool = False) -> PreTrainedModel:
+    """Make the network that `config` describes, up to `feature`.
+
+    `pretrained` asks timm for its published weights (from its cache or the Hub). Raises ValueError for a feature that
+    the network does not have, ImportError for a name that timm does not know.
+    """
+    if isinstance(config, TimmWrapperConfig) or config.model_type == TimmWrapperConfig.model_type:
+        return TimmBackbone(config, feature, pretrained)
+    if pretrained:
+        raise ValueError("CaffeNet has no weights on the Hub: give a file of them instead (backbone_weights)")
+    return CaffeNet(config, feature)
+
+
+@torch.no_grad()
+def measure_feature_size(backbone: PreTrainedModel, image_size: int) -> int:
+    """Count the values of the feature that `backbone` gives for one picture of `image_size` pixels a side."""
+    training = backbone.training
+    backbone.eval()
+    size = backbone(torch.zeros(1, 3, image_size, image_size)).shape[-1]
+    backbone.train(training)
+    return int(size)
+
+
+def load_backbone_weights(backbone: PreTrainedModel, weights: dict[str, Tensor]) -> None:
+    """Load a state dict saved from the same network, with timm's own names or with our prefix.
+
+    Layers that `backbone` leaves out (above the feature) are passed over. Raises ValueError naming what is missing or
+    has another shape; `backbone` is then as it was.
+    """
+    own = backbone.state_dict()
+    given = OrderedDict((_own_name(name, own), value) for name, value in weights.items())
+    missing = [name for name in own if name not in given and not name.endswith("num_batches_tracked")]
+    wrong = [name for name in own if name in given and own[name].shape != given[name].shape]
+    if missing or wrong:
+        raise ValueError(
+            f"these weights do not fit {type(backbone).__name__}: {len(missing)} tensors are missing"
+            f"{_first(missing)} and {len(wrong)} have another shape{_first(wrong)}"
+        )
+    nn.Module.load_state_dict(backbone, {name: given[name] for name in own if name in given}, strict=False)
+    mark_initialised(backbone)
+
+
+def _own_name(name: str, own: dict[str, Any]) -> str:
+    """Find the backbone's own name of a tensor: names are taken from the end, since prefixes differ between savers."""
+    for candidate in (name, f"timm_model.{name}", name.removeprefix("model."), name.split("backbone.")[-1]):
+        if candidate in own:
+            return candidate
+    return name
+
+
+def _first(names: list[str]) -> str:
+    return f" (the first is {names[0]})" if names else ""
+
+
+__all__ = ["CaffeNet", "TimmBackbone", "build_backbone", "load_backbone_weights", "mark_initialised"]

@@ -1,0 +1,66 @@
+"""Pictures and words to a captioner's inputs, and its answers back to words."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import BatchFeature, ProcessorMixin
+
+from .images_lrcn import open_image
+
+IGNORED_LABEL = -100
+
+
+class LrcnCaptioningProcessor(ProcessorMixin):
+    """An image processor and a tokenizer, saved and loaded together.
+
+    ``processor(images, text="a red")`` gives pixel_values (B, 3, H, W) and, as decoder_input_ids (B, 1 + words), the
+    beginning of a caption for `generate` to go on from; ``text_target=captions`` gives labels (B, words + 1).
+    """
+
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, **kwargs: Any):
+        super().__init__(image_processor, tokenizer, **kwargs)
+
+    def __call__(
+        self,
+        images: Any = None,
+        text: str | list[str] | None = None,
+        text_target: str | list[str] | None = None,
+        return_tensors: str = "pt",
+        **kwargs: Any,
+    ) -> BatchFeature:
+        inputs: dict[str, Any] = {}
+        if images is not None:
+            pictures = images if isinstance(images, list | tuple) else [images]
+            pictures = [open_image(p) if isinstance(p, str | bytes) else p for p in pictures]
+            inputs.update(self.image_processor(pictures, return_tensors=return_tensors))
+        if text is not None:
+            inputs["decoder_input_ids"] = self.prompts([text] if isinstance(text, str) else list(text))
+        if text_target is not None:
+            inputs["labels"] = self.labels([text_target] if isinstance(text_target, str) else list(text_target))
+        return BatchFeature(inputs)
+
+    @property
+    def start_token_id(self) -> int:
+        """The id before the first word: the tokenizer's own start, or the end word, as in the authors' scheme."""
+        bos = self.tokenizer.bos_token_id
+        return int(self.tokenizer.eos_token_id if bos is None else bos)
+
+    def prompts(self, texts: list[str]) -> Tensor:
+        """Beginnings of captions as ids (B, 1 + words). A recurrent model cannot skip padding: lengths must be equal."""
+        rows = [[self.start_token_id, *self.tokenizer(text, add_special_tokens=False)["input_ids"]] for text in texts]
+        if len({len(row) for row in rows}) > 1:
+            lengths = ", ".join(str(len(row) - 1) for row in rows)
+            raise ValueError(f"prompts of one batch must have equally many words, but they have {lengths}: split them")
+        return torch.tensor(rows)
+
+    def labels(self, captions: list[str], max_length: int | None = None) -> Tensor:
+        """Captions as targets (B, T): ids, the end id, then -100. Cut to `max_length`, a long one has no end."""
+        eos = self.tokenizer.eos_token_id
+        rows = [[*self.tokenizer(c, add_special_tokens=False)["input_ids"], eos][:max_length] for c in captions]
+        return torch.nn.utils.rnn.pad_sequence(
+            [torch.tensor(row) for row in rows], batch_first=True, padding_value=IGNORED_LABEL
+        )
+
+
+__all__ = ["LrcnCaptioningProcessor"]

@@ -1,0 +1,103 @@
+"""The contract between the platform and a task: everything training, evaluation and publishing ask of one.
+
+The core never asks which task it holds; where it would, a member is missing here. A task object has no state of its
+own: options and tables are handed to it. Options are dataclasses, one for each section of a recipe: ``data``,
+``model`` and ``evaluation`` are the task's (the class attributes ``*Options``), ``training`` is the platform's.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:  # a plugin can be listed without importing torch
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedModel, ProcessorMixin
+
+Rows = list[dict[str, Any]]
+Batch = dict[str, Any]
+Collator = Callable[[Rows], Batch]
+Objective = Callable[["PreTrainedModel", Batch, "torch.Tensor | int | None"], "torch.Tensor"]
+
+
+@dataclass
+class NoOptions:
+    """The section of a recipe in which a task offers nothing to choose."""
+
+
+@dataclass
+class ParameterGroup:
+    """Parameters that share a learning-rate and a weight-decay multiplier (Caffe: lr_mult, decay_mult)."""
+
+    parameters: list[torch.nn.Parameter]
+    learning_rate_multiplier: float = 1.0
+    weight_decay_multiplier: float = 1.0
+
+
+def model_loss(model: PreTrainedModel, batch: Batch, items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
+    """The loss the model itself computes, summed over targets and divided by `items_in_batch` where that is given.
+
+    `items_in_batch` counts the targets of a whole optimiser step, over all processes and accumulated batches; dividing
+    by it makes the gradient independent of how the step was cut up. The model must take ``num_items_in_batch``.
+    """
+    return model(**batch, num_items_in_batch=items_in_batch).loss
+
+
+class Task(ABC):
+    """A problem with its data, its model and its measure; what a plugin offers through ``register_tasks``."""
+
+    name: ClassVar[str]
+    """How users choose it: ``--task NAME``; lower case, words joined by hyphens."""
+    summary: ClassVar[str]
+    """One line for ``lrcn tasks``."""
+    pipeline_tag: ClassVar[str]
+    """The Hub's name for what such a model does, such as ``image-to-text``."""
+    columns: ClassVar[Mapping[str, str]]
+    """The named columns of its tables and their meaning, ``id`` (unique in a split) included."""
+    best_metric: ClassVar[str]
+    """The key of `compute_metrics` that decides which checkpoint is best."""
+    greater_is_better: ClassVar[bool] = True
+    DataOptions: ClassVar[type] = NoOptions
+    ModelOptions: ClassVar[type] = NoOptions
+    EvaluationOptions: ClassVar[type] = NoOptions
+    objectives: ClassVar[Mapping[str, Objective]] = {"likelihood": model_loss}
+    """Training losses by name; a recipe chooses with ``training.objective``, the first is the default."""
+
+    @abstractmethod
+    def load_tables(self, options: Any) -> dict[str, Dataset]:
+        """Read the data: a `datasets.Dataset` with the task's columns for each split that exists.
+
+        Splits are called ``train``, ``validation`` and ``test``. Raises ValueError or OSError that names the file.
+        """
+
+    @abstractmethod
+    def build_processor(self, tables: Mapping[str, Dataset], options: Any) -> ProcessorMixin:
+        """Make what turns raw examples into tensors, from the training table and the model options."""
+
+    @abstractmethod
+    def build_model(self, processor: ProcessorMixin, options: Any) -> PreTrainedModel:
+        """Make a model to be trained, pretrained backbone weights included."""
+
+    @abstractmethod
+    def collator(self, processor: ProcessorMixin, options: Any, *, training: bool) -> Collator:
+        """Make the callable that turns rows of a table into a batch of tensors, from the data options.
+
+        In training every row carries ``seed``, an integer fixed by run, epoch and row: all random choices (crop,
+        caption, ...) come from it, so that a resumed run makes the same ones. Count targets in ``labels``, with -100
+        where there is none.
+        """
+
+    def parameter_groups(self, model: PreTrainedModel, options: Any) -> list[ParameterGroup]:
+        """Choose, from the model options, what is trained and how fast; sets ``requires_grad``."""
+        return [ParameterGroup([p for p in model.parameters() if p.requires_grad])]
+
+    @abstractmethod
+    def predict(self, model: PreTrainedModel, batch: Batch, processor: ProcessorMixin, options: Any) -> list[Any]:
+        """Answer each row of `batch`, by the evaluation options; answers can be pickled (and sent to other ranks)."""
+
+    @abstractmethod
+    def compute_metrics(self, predictions: list[Any], table: Dataset, options: Any) -> dict[str, float]:
+        """Judge `predictions`, one for each row of `table` in its order, by the evaluation options."""
