@@ -11,10 +11,23 @@ from typing import Any
 from lrcn_cli.command import command_parser
 from lrcn_cli.plugins import describe, installed_plugins
 
-PACKAGES = """
-lrcn-hub torch torchvision transformers accelerate datasets timm tokenizers safetensors huggingface-hub numpy pillow
-pluggy torchcodec av
-""".split()  # the last two read video; av is PyAV
+PACKAGES = [
+    "lrcn-hub",
+    "torch",
+    "torchvision",
+    "transformers",
+    "accelerate",
+    "datasets",
+    "timm",
+    "tokenizers",
+    "safetensors",
+    "huggingface-hub",
+    "numpy",
+    "pillow",
+    "pluggy",
+    "torchcodec",
+    "av",
+]  # the last two read video; av is PyAV
 
 EXAMPLES = """
 lrcn env
