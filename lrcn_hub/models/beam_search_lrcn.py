@@ -1,9 +1,9 @@
 """The authors' beam search (captioner.py of the LRCN release), and diverse beam search as groups of it.
 
-Each round, every unfinished hypothesis is extended by every word. Finished hypotheses (ended by the end word, or as long
-as allowed) stay in the same pool with their score, the sum of log probabilities with no regard to length. The best
-`num_beams` of the pool are kept, until all that are kept are finished. transformers' own beam search keeps finished and
-unfinished hypotheses apart and so can end with another last place.
+Each round, every unfinished hypothesis is extended by every word. Finished hypotheses (ended by the end word, or as
+long as allowed) stay in the same pool with their score, the sum of log probabilities with no regard to length. The
+best `num_beams` of the pool are kept, until all that are kept are finished. transformers' own beam search keeps finished
+and unfinished hypotheses apart and so can end with another last place.
 """
 
 from typing import Any
@@ -28,8 +28,8 @@ def beam_search(
     """Search from `input_ids` (images * beams, prompt length); made for ``generate(custom_generate=beam_search)``.
 
     With `num_groups` > 1 it is diverse beam search (Vijayakumar et al., 2016): the beams are split into groups that
-    choose one after another, and in each round a word loses `diversity_penalty` for every hypothesis of an earlier group
-    that has just taken it (Hamming diversity). Scores stay plain log probabilities. Gives the best
+    choose one after another, and in each round a word loses `diversity_penalty` for every hypothesis of an earlier
+    group that has just taken it (Hamming diversity). Scores stay plain log probabilities. Gives the best
     `num_return_sequences` hypotheses of each image, best first.
     """
     beams, pad = generation_config.num_beams, generation_config._pad_token_tensor

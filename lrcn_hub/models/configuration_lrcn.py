@@ -89,14 +89,14 @@ def _resolve_wiring(wiring: str | None, num_layers: int | None, visual_layer: in
     if wiring is not None:
         if wiring not in WIRINGS:
             raise ValueError(
-                f"wiring is {wiring!r}; it must be one of {', '.join(WIRINGS)}, or left out for num_layers and visual_layer"
+                f"wiring is {wiring!r}; it must be one of {', '.join(WIRINGS)}, or left out for num_layers, visual_layer"
             )
         named = WIRINGS[wiring]
         given = (named[0] if num_layers is None else num_layers, named[1] if visual_layer is None else visual_layer)
         if given != named:
             raise ValueError(
-                f"wiring {wiring!r} means num_layers={named[0]} and visual_layer={named[1]}, but they are {given[0]} and "
-                f"{given[1]}; leave out either the wiring or the numbers"
+                f"wiring {wiring!r} means num_layers={named[0]} and visual_layer={named[1]}, but they are {given[0]} "
+                f"and {given[1]}; leave out either the wiring or the numbers"
             )
         return named
     layers, visual = num_layers or visual_layer or 1, visual_layer or 1

@@ -15,7 +15,7 @@ from transformers.processing_utils import ImagesKwargs, Unpack
 CAFFE_MEAN_RGB = (123.0, 117.0, 104.0)  # lrcn.prototxt: mean_value 104, 117, 123, in BGR order
 
 
-class LrcnImageProcessorKwargs(ImagesKwargs, total=False):
+class LrcnImageProcessorKwargs(ImagesKwargs, total=False):  # type: ignore[call-arg]  # a TypedDict, seen as Any
     """What this processor can do beyond the stock one.
 
     - edge_crop: share of each dimension cut off in all, half at each edge, before resizing. The authors' captioner.py
@@ -83,7 +83,7 @@ class LrcnImageProcessor(TorchvisionBackend):
         )
 
     def random_view(self, image: Image.Image, generator: torch.Generator, *, mirror: bool = True) -> Tensor:
-        """A training view of one picture, (3, H, W): resized as for evaluation, cropped anywhere, mirrored half the time."""
+        """A training view, (3, H, W): resized as for evaluation, cropped anywhere, mirrored half of the time."""
         x = self._cut_edges(self.process_image(image, do_convert_rgb=True), self.edge_crop)
         if self.do_resize:
             x = self.resize(x, self.size, self.resample, antialias=self.antialias)

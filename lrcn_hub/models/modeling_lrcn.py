@@ -52,8 +52,8 @@ class LrcnLayer(nn.Module):
     There is one set of parameters and two ways through it: torch's fused kernel for sequences, plain linear maths for
     single steps, for restarts and for a static input projected beforehand. Both give the same numbers.
 
-    `cell` "lstm": i, f, o = sigmoid, g = tanh of W_x x + W_s s + W_h h + b; c = f c + i g; h = o tanh(c). As in Caffe there
-    is one bias: torch's second one stays 0. "rnn": h = tanh(W_x x + W_s s + W_h h + b), output tanh(W_o h + b_o).
+    `cell` "lstm": i, f, o = sigmoid, g = tanh of W_x x + W_s s + W_h h + b; c = f c + i g; h = o tanh(c). As in Caffe
+    there is one bias: torch's second one stays 0. "rnn": h = tanh(W_x x + W_s s + W_h h + b), out tanh(W_o h + b_o).
     """
 
     def __init__(self, input_size: int, static_size: int, hidden_size: int, cell: str = "lstm"):
@@ -156,7 +156,7 @@ class LrcnStack(nn.Module):
         state: LrcnState | None = None,
         continues: Tensor | None = None,
     ) -> tuple[Tensor, LrcnState]:
-        """Run `inputs` (B, T, D) with the static input (B, S) from `state`; gives outputs (B, T, H) and the new state."""
+        """Run `inputs` (B, T, D) with `static` (B, S) from `state`; gives outputs (B, T, H) and the new state."""
         state = state or self.initial_state(inputs)
         static_gates = state.static_gates
         if static is not None and static_gates is None and inputs.shape[1] == 1:
@@ -205,7 +205,7 @@ class LrcnEncoder(LrcnPreTrainedModel):
         self.post_init()
 
     def train_backbone(self, part: str) -> None:
-        """Choose what training may change of the backbone: "frozen", "last-layer" (its last one with weights), "whole".
+        """Choose what training may change of the backbone: "frozen", its "last-layer" with weights, or the "whole".
 
         A backbone that is not trained as a whole keeps the statistics of its normalisation layers, too.
         """
@@ -254,8 +254,8 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
             config.embedding_size,
             config.feature_size,
             config.hidden_size,
-            config.num_layers,
-            config.visual_layer,
+            config.num_layers or 1,
+            config.visual_layer or 1,
             config.cell,
             config.lstm_dropout,
         )
@@ -287,10 +287,10 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
 
         - pixel_values (images, 3, H, W), or encoder_outputs that hold their features (images, 1, F);
         - decoder_input_ids (B, T): words so far, the start id first; by default `labels` moved right by one step;
-        - labels (B, T): the words to come, -100 where there is none. The loss is their mean negative log-likelihood, or
-          the sum divided by num_items_in_batch;
-        - image_index (B,): the row of pixel_values that each sentence describes, where pictures have several; without it
-          sentence and picture numbers must agree.
+        - labels (B, T): the words to come, -100 where there is none. The loss is their mean negative log-likelihood,
+          or the sum divided by num_items_in_batch;
+        - image_index (B,): the row of pixel_values that each sentence describes, where pictures have several; without
+          it sentence and picture numbers must agree.
 
         Gives logits (B, T, V), the loss, and the state after the last step as past_key_values.
         """
@@ -313,7 +313,7 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
         )
 
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
-        """Move `labels` (B, T) right by one step behind the start id; positions without a target get the padding id."""
+        """Move `labels` (B, T) right by one step behind the start id; where there is no target, the padding id."""
         if labels is None:
             raise ValueError("give decoder_input_ids or labels: there are no words to score")
         start = labels.new_full((len(labels), 1), self.config.decoder_start_token_id)
@@ -336,8 +336,8 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
         }
 
     def generate(self, inputs: Tensor | None = None, generation_config: Any = None, **kwargs: Any) -> Any:
-        """transformers' `generate`; beams follow the authors' rule (see `beam_search`) unless the call, or the generation
-        configuration, asks for sampling or sets `length_penalty` or `early_stopping`, which are the stock search's."""
+        """transformers' `generate`; beams follow the authors' rule (see `beam_search`), unless the call or the
+        generation configuration samples, or sets `length_penalty` or `early_stopping`, which the stock one knows."""
         config = generation_config or self.generation_config
         num_beams, *stock = (
             kwargs.get(name, getattr(config, name))

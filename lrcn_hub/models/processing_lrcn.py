@@ -47,7 +47,7 @@ class LrcnCaptioningProcessor(ProcessorMixin):
         return int(self.tokenizer.eos_token_id if bos is None else bos)
 
     def prompts(self, texts: list[str]) -> Tensor:
-        """Beginnings of captions as ids (B, 1 + words). A recurrent model cannot skip padding: lengths must be equal."""
+        """Beginnings of captions as ids (B, 1 + words), all equally long: a recurrent model cannot skip padding."""
         rows = [[self.start_token_id, *self.tokenizer(text, add_special_tokens=False)["input_ids"]] for text in texts]
         if len({len(row) for row in rows}) > 1:
             lengths = ", ".join(str(len(row) - 1) for row in rows)

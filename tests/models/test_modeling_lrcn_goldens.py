@@ -1,4 +1,4 @@
-"""The layers against Caffe's own: see tests/goldens/README.md. Goldens are (time, streams, ...), our tensors (B, T, ...)."""
+"""The layers against Caffe's own (tests/goldens/README.md). Goldens are (T, B, ...), our tensors (B, T, ...)."""
 
 import json
 from pathlib import Path
