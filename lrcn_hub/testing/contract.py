@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import pickle
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
 
 SPLITS = {"train", "validation", "test"}
-IGNORED = -100  # a label that is no target
+IGNORED_LABEL = -100  # a label that is no target
 
 
 def check_task(
@@ -42,8 +43,10 @@ def check_task(
     model_options = task.ModelOptions() if model_options is None else model_options
     evaluation_options = task.EvaluationOptions() if evaluation_options is None else evaluation_options
     tables = check_tables(task, data_options)
-    processor = task.build_processor(tables, model_options)
-    model = task.build_model(processor, model_options)
+    with _calling("build_processor"):
+        processor = task.build_processor(tables, model_options)
+    with _calling("build_model"):
+        model = task.build_model(processor, model_options)
     train = tables["train"].select(range(min(rows, len(tables["train"]))))
     held_out = tables.get("validation", tables.get("test", tables["train"]))
     held_out = held_out.select(range(min(rows, len(held_out))))
@@ -64,7 +67,8 @@ def check_declaration(task: Task) -> None:
 
 def check_tables(task: Task, options: Any) -> dict[str, Dataset]:
     """`load_tables` gives known, non-empty splits with the declared columns, ids unique; the tables are returned."""
-    tables = task.load_tables(options)
+    with _calling("load_tables"):
+        tables = task.load_tables(options)
     assert "train" in tables, f"load_tables gives no split 'train', only {sorted(tables)}"
     unknown = set(tables) - SPLITS
     assert not unknown, f"load_tables gives splits {sorted(unknown)}; a split is one of {sorted(SPLITS)}"
@@ -80,32 +84,34 @@ def check_tables(task: Task, options: Any) -> dict[str, Dataset]:
 
 def check_batches(task: Task, processor: ProcessorMixin, table: Dataset, options: Any) -> Batch:
     """Batches depend on rows and their seeds alone, and hold targets; the training batch is returned."""
-    rows = [{**table[index], "seed": 1000 + index} for index in range(len(table))]
-    collate = task.collator(processor, options, training=True)
-    _seed_everything(1)
-    batch = collate(rows)
-    _seed_everything(2)
-    again = task.collator(processor, options, training=True)(rows)
+    rows = [{**table[index], "seed": 2**62 + index} for index in range(len(table))]
+    with _calling("the collator for training"):
+        _seed_everything(1)
+        batch = task.collator(processor, options, training=True)(rows)
+        _seed_everything(2)
+        again = task.collator(processor, options, training=True)(rows)
     assert isinstance(batch, Mapping), f"the collator gives {type(batch).__name__}; a batch is a dictionary"
     assert _equal(batch, again), (
         "the same rows with the same `seed` give different batches; draw only from row['seed']"
     )
     labels = batch.get("labels")
     assert isinstance(labels, torch.Tensor), "a training batch lacks the tensor 'labels', by which targets are counted"
-    assert (labels != IGNORED).any(), f"a training batch has no target: every label is {IGNORED}"
+    assert (labels != IGNORED_LABEL).any(), f"a training batch has no target: every label is {IGNORED_LABEL}"
 
-    collate = task.collator(processor, options, training=False)
     unseeded: Rows = [table[index] for index in range(len(table))]
-    _seed_everything(1)
-    batch_for_prediction = collate(unseeded)
-    _seed_everything(2)
-    assert _equal(batch_for_prediction, collate(unseeded)), "without training the same rows give different batches"
+    with _calling("the collator without training, whose rows have no seed,"):
+        _seed_everything(1)
+        one = task.collator(processor, options, training=False)(unseeded)
+        _seed_everything(2)
+        other = task.collator(processor, options, training=False)(unseeded)
+    assert _equal(one, other), "without training the same rows give different batches"
     return batch
 
 
 def check_parameter_groups(task: Task, model: PreTrainedModel, options: Any) -> None:
     """Something is trained, nothing is in two groups, and what is in a group requires a gradient."""
-    groups = task.parameter_groups(model, options)
+    with _calling("parameter_groups"):
+        groups = task.parameter_groups(model, options)
     parameters = [parameter for group in groups for parameter in group.parameters]
     assert parameters, "parameter_groups leaves nothing to train"
     assert len({id(parameter) for parameter in parameters}) == len(parameters), (
@@ -122,11 +128,12 @@ def check_parameter_groups(task: Task, model: PreTrainedModel, options: Any) -> 
 
 def check_objectives(task: Task, model: PreTrainedModel, batch: Batch) -> None:
     """Each objective gives one finite number with gradients, in inverse proportion to the number of targets."""
-    targets = int((batch["labels"] != IGNORED).sum())
+    targets = int((batch["labels"] != IGNORED_LABEL).sum())
     for name, objective in task.objectives.items():
         model.train()
         model.zero_grad()
-        loss = objective(model, batch, targets)
+        with _calling(f"objective {name!r}"):
+            loss = objective(model, batch, targets)
         assert isinstance(loss, torch.Tensor) and loss.ndim == 0, (
             f"objective {name!r} must give one number, a tensor ()"
         )
@@ -144,7 +151,9 @@ def check_objectives(task: Task, model: PreTrainedModel, batch: Batch) -> None:
             f"objective {name!r} must be a sum divided by items_in_batch: {targets} items give {whole}, twice as many"
             f" {half}, which is not half of it"
         )
-        assert math.isfinite(_loss(objective, model, batch, None)), f"objective {name!r} fails without items_in_batch"
+        with _calling(f"objective {name!r} without items_in_batch"):
+            alone = _loss(objective, model, batch, None)
+        assert math.isfinite(alone), f"objective {name!r} gives {alone} without items_in_batch"
     model.zero_grad()
 
 
@@ -160,20 +169,19 @@ def check_predictions(
     _seed_everything(3)
     rows: Rows = [table[index] for index in range(len(table))]
     batch = task.collator(processor, data_options, training=False)(rows)
-    with torch.no_grad():
+    with torch.no_grad(), _calling("predict"):
         predictions = task.predict(model.eval(), batch, processor, evaluation_options)
     assert isinstance(predictions, list), f"predict gives {type(predictions).__name__}; it must be a list"
     assert len(predictions) == len(rows), f"predict gives {len(predictions)} answers for {len(rows)} rows"
-    try:
+    with _calling("pickling predictions, to send them between processes,"):
         pickle.loads(pickle.dumps(predictions))
-    except Exception as error:  # what cannot be pickled says so in many ways
-        raise AssertionError(f"predictions cannot be pickled, so not sent between processes: {error}") from error
     return predictions
 
 
 def check_metrics(task: Task, predictions: list[Any], table: Dataset, options: Any) -> dict[str, float]:
     """`compute_metrics` gives floats, a finite `best_metric` among them; they are returned."""
-    metrics = task.compute_metrics(predictions, table, options)
+    with _calling("compute_metrics"):
+        metrics = task.compute_metrics(predictions, table, options)
     assert isinstance(metrics, dict), f"compute_metrics gives {type(metrics).__name__}; it must be a dictionary"
     for name, value in metrics.items():
         assert isinstance(name, str), f"compute_metrics has the key {name!r}; it must be a string"
@@ -193,9 +201,11 @@ def check_save_and_load(
     evaluation_options: Any,
 ) -> None:
     """Saved to `folder` and loaded through the Auto classes, weights and predictions are equal to the last bit."""
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    loaded = AutoModel.from_pretrained(folder)
+    with _calling("saving and loading through AutoModel and AutoProcessor"):
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+        loaded = AutoModel.from_pretrained(folder)
+        loaded_processor = AutoProcessor.from_pretrained(folder)
     assert type(loaded) is type(model), (
         f"AutoModel loads {type(loaded).__name__}, not {type(model).__name__}: register the class with AutoModel"
     )
@@ -203,9 +213,17 @@ def check_save_and_load(
     different = [name for name in weights if not _equal(weights[name].cpu(), loaded_weights.get(name))]
     assert not different, f"weights changed by saving and loading: {', '.join(different[:3])}"
     before = check_predictions(task, model, processor, table, data_options, evaluation_options)
-    again = AutoProcessor.from_pretrained(folder)
-    after = check_predictions(task, loaded, again, table, data_options, evaluation_options)
+    after = check_predictions(task, loaded, loaded_processor, table, data_options, evaluation_options)
     assert _equal(before, after), f"predictions changed by saving and loading: {before[0]!r}, then {after[0]!r}"
+
+
+@contextmanager
+def _calling(what: str) -> Iterator[None]:
+    """Turn any failure of the task's own code into a failed check that says where it was."""
+    try:
+        yield
+    except Exception as error:
+        raise AssertionError(f"{what} fails: {type(error).__name__}: {error}") from error
 
 
 def _loss(objective: Any, model: PreTrainedModel, batch: Batch, items: int | None) -> float:
