@@ -41,13 +41,13 @@ def check_images(
 ) -> tuple[list[bool], list[BadSample]]:
     """Decode every picture completely; return which are good, one answer for each, and what is wrong with the others.
 
-    An image is a path, the bytes of a file, a PIL image, or a cell of an undecoded `datasets.Image` column. `names` is
-    what errors call the images, by default their paths. With ``"refuse"`` a ValueError names the bad ones.
+    An image is a path, the bytes of a file, a PIL image, or a cell of an undecoded `datasets.Image` column. Errors say
+    its path or, where there is none, its name in `names`. With ``"refuse"`` a ValueError names the bad ones.
     """
     verdicts = list(_in_threads(_fault, images, "Checking images"))
     good = [fault is None for fault in verdicts]
     bad = [
-        BadSample(names[index] if names else _path_or_number(images[index], index), fault)
+        BadSample(_path(images[index]) or (names[index] if names else f"image {index}"), fault)
         for index, fault in enumerate(verdicts)
         if fault is not None
     ]
@@ -105,6 +105,6 @@ def _digest(image: ImageSource) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _path_or_number(cell: Any, index: int) -> str:
+def _path(cell: Any) -> str | None:
     path = cell.get("path") if isinstance(cell, Mapping) else cell
-    return str(path) if isinstance(path, str | os.PathLike) else f"image {index}"
+    return str(path) if isinstance(path, str | os.PathLike) else None

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
 END_OF_SENTENCE = "<EOS>"  # id 0; also starts every caption
 UNKNOWN_WORD = "<unk>"  # id 1
-IGNORED_LABEL = -100
 
 # The tokenizers library brings its own regular expressions, whose \w, \s, ^ and $ mean something else than Python's.
 _WORD = r"[\p{L}\p{N}_]"
@@ -97,23 +95,3 @@ def build_word_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
         clean_up_tokenization_spaces=False,
         split_special_tokens=True,  # a caption that spells out <EOS> does not end there
     )
-
-
-def caption_labels(
-    tokenizer: PreTrainedTokenizerBase, captions: Sequence[str], max_length: int = 20
-) -> torch.LongTensor:
-    """Turn captions into training targets of shape (captions, longest), at most `max_length` long, padded with -100.
-
-    Each is its ids and the end of sentence, cut to `max_length` positions: a longer caption is never told to end, as
-    the authors did it (their 20 steps hold 19 words and the end). Works with any tokenizer that has an ``eos_token``.
-    """
-    import torch
-
-    if tokenizer.eos_token_id is None:
-        raise ValueError(f"{type(tokenizer).__name__} has no eos_token: a caption could not end; set one")
-    ids = tokenizer(list(captions), add_special_tokens=False, verbose=False)["input_ids"]
-    rows = [[*row, tokenizer.eos_token_id][:max_length] for row in ids]
-    labels = torch.full((len(rows), max(map(len, rows), default=0)), IGNORED_LABEL)
-    for label, row in zip(labels, rows, strict=True):
-        label[: len(row)] = torch.tensor(row)
-    return labels

@@ -5,15 +5,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer
 
 from lrcn_hub.data.text import (
     build_word_tokenizer,
-    caption_labels,
     count_vocabulary,
     read_vocabulary,
     split_words,
@@ -140,33 +137,6 @@ def test_real_captions_get_the_ids_of_the_released_code():
     assert vocabulary == lines[1:]
     ids = build_word_tokenizer(vocabulary)(captions).input_ids
     assert ids == [[*(stream_ids.get(word, 1) for word in released_split(caption)), 0] for caption in captions]
-
-
-def test_labels_end_with_end_of_sentence_and_are_padded_with_the_ignored_value(tokenizer):
-    labels = caption_labels(tokenizer, ["A man.", "a man riding a man", ""])
-    assert labels.dtype == torch.long
-    assert labels.tolist() == [[2, 3, 0, -100, -100, -100], [2, 3, 4, 2, 3, 0], [0, *[-100] * 5]]
-
-
-def test_a_caption_of_more_than_nineteen_words_has_no_end_of_sentence_target(tokenizer):
-    labels = caption_labels(tokenizer, ["a " * 19, "a " * 20, "a " * 30])
-    assert labels.tolist() == [[2] * 19 + [0], [2] * 20, [2] * 20]
-
-
-def _other_tokenizer(**special):
-    model = models.WordLevel({"[UNK]": 0, "[END]": 1, "red": 2, "ball": 3}, unk_token="[UNK]")
-    backend = Tokenizer(model)
-    backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", **special)
-
-
-def test_labels_of_a_tokenizer_that_adds_no_end_of_sentence_end_all_the_same():
-    assert caption_labels(_other_tokenizer(eos_token="[END]"), ["red ball"]).tolist() == [[2, 3, 1]]
-
-
-def test_a_tokenizer_without_end_of_sentence_is_refused():
-    with pytest.raises(ValueError, match="has no eos_token"):
-        caption_labels(_other_tokenizer(), ["red ball"])
 
 
 def test_a_vocabulary_file_is_read_with_and_without_the_unknown_word_at_its_head(tmp_path):

@@ -1,0 +1,251 @@
+"""Captioned pictures for training: read, checked, and put into batches."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from lrcn_captioning.readers import read_tables
+from PIL import Image
+
+from lrcn_hub.data.images import BadSample, check_images, content_digests, image_source, report_bad_samples
+from lrcn_hub.models.images_lrcn import open_image
+from lrcn_hub.tasks import Batch, Rows
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class CaptioningDataOptions:
+    """Where the captioned pictures are, and what is done with them on the way into a batch."""
+
+    reader: str = "moving-shapes"
+    """Form of the data: coco, karpathy, flickr, folder, datasets, or moving-shapes, which is built in."""
+    path: str = ""
+    """karpathy: his dataset_*.json. flickr: the token file. folder: the folder that holds metadata.jsonl. datasets: a
+    name on the Hub or a folder."""
+    image_folder: str = ""
+    """Where the pictures lie; without it, beside the file that names them. COCO's folders train2014, val2014, ... in
+    it are found."""
+    train_file: str = ""
+    """coco: annotations of the training pictures, captions_*.json."""
+    validation_file: str = ""
+    """coco: annotations of the validation pictures."""
+    test_file: str = ""
+    """coco: annotations of the test pictures."""
+    train_list: str = ""
+    """coco, flickr: file with the ids of the training pictures, one a line. With lists all annotation files are read
+    together, then divided by them."""
+    validation_list: str = ""
+    """coco, flickr: ids of the validation pictures."""
+    test_list: str = ""
+    """coco, flickr: ids of the test pictures."""
+    restval_in_train: bool = True
+    """karpathy: train on the pictures of his split restval, too."""
+    subset: str | None = None
+    """datasets: the configuration's name, where there are several."""
+    image_column: str = "image"
+    """datasets: column with the pictures, or with their files' names."""
+    captions_column: str = "captions"
+    """datasets: column with one caption or a list of them, or several columns with commas between."""
+    id_column: str = ""
+    """datasets: column that tells pictures apart; rows of one id become one picture with all their captions."""
+    moving_shapes: dict[str, Any] = field(default_factory=dict)
+    """moving-shapes: seed, split (pairs or combinations), picture_size, and how many pictures: train, validation,
+    test."""
+    validation_share: float = 0.0
+    """Share of the training pictures to validate on, where there is no validation split."""
+    check_images: bool = True
+    """Decode every picture before anything else; otherwise only see that the files are there."""
+    on_bad_sample: Literal["refuse", "skip"] = "refuse"
+    """What to do about pictures that cannot be read or have no caption: refuse them by name, or skip them and
+    count."""
+    allow_leak: bool = False
+    """Go on although a picture is in more than one split; the model card says so."""
+    captions_per_image: int | None = 1
+    """Captions of a picture used in a step, drawn anew each time, sharing one pass through the CNN; none: all. The
+    authors train on single pairs: 1."""
+    max_length: int = 20
+    """Time steps: a longer caption is cut, and then never told to end."""
+    augment: bool = True
+    """Train on random crops."""
+    mirror: bool = True
+    """Mirror half of the training pictures, as the authors do, though "left" becomes wrong; needs augment."""
+
+    def __post_init__(self) -> None:
+        if self.captions_per_image is not None and self.captions_per_image < 1:
+            raise ValueError(
+                f"captions_per_image is {self.captions_per_image}; it must be at least 1, or none for all"
+            )
+        if self.max_length < 1:
+            raise ValueError(f"max_length is {self.max_length}; it must be at least 1")
+        if not 0 <= self.validation_share < 1:
+            raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
+
+
+@dataclass
+class DataReport:
+    """What was read and what was left out, for the model card."""
+
+    reader: str
+    images: dict[str, int] = field(default_factory=dict)
+    """Rows of each table."""
+    captions: dict[str, int] = field(default_factory=dict)
+    """Captions in each table."""
+    outside_splits: int = 0
+    """Captioned pictures that are in no split."""
+    bad_samples: list[BadSample] = field(default_factory=list)
+    """Pictures that were skipped."""
+    leaks: list[str] = field(default_factory=list)
+    """Pictures that are in more than one split, if that was allowed."""
+
+    @classmethod
+    def of(cls, table: Dataset) -> DataReport:
+        """Read the report that `load_tables` left in a table's description."""
+        content = json.loads(table.info.description)
+        return cls(**{**content, "bad_samples": [BadSample(**sample) for sample in content["bad_samples"]]})
+
+
+def load_tables(options: CaptioningDataOptions) -> dict[str, Dataset]:
+    """Read and check the data: tables with the columns image, captions and id for the splits that there are.
+
+    Each table's ``info.description`` holds the `DataReport` as JSON. Raises ValueError or OSError, naming the file,
+    for data that are missing, unreadable or empty, and for pictures in more than one split.
+    """
+    report = DataReport(options.reader)
+    tables = read_tables(options, report)
+    tables = {split: _usable(split, table, options, report) for split, table in tables.items()}
+    if options.validation_share and "train" in tables and "validation" not in tables:
+        tables |= _split_off_validation(tables["train"], options.validation_share)
+    _check_leaks(tables, options, report)
+    report.images = {split: len(table) for split, table in tables.items()}
+    report.captions = {split: sum(map(len, table["captions"])) for split, table in tables.items()}
+    for table in tables.values():
+        table.info.description = json.dumps(asdict(report))
+    return tables
+
+
+def _usable(split: str, table: Dataset, options: CaptioningDataOptions, report: DataReport) -> Dataset:
+    """Leave out, or refuse, rows without a caption and then those whose picture cannot be read."""
+    ids = table["id"]
+    captioned = [row for row, captions in enumerate(table["captions"]) if captions]
+    silent = sorted(set(range(len(table))) - set(captioned))
+    bad = [BadSample(ids[row], "it has no caption") for row in silent]
+    report_bad_samples(bad, len(table), options.on_bad_sample)
+    table = table.select(captioned) if bad else table
+    good, unreadable = _check_images(table, options)
+    if unreadable:
+        table = table.select([row for row, is_good in enumerate(good) if is_good])
+    report.bad_samples += bad + unreadable
+    if not len(table):
+        raise ValueError(f"no usable picture is left in split {split}")
+    return table
+
+
+def _check_images(table: Dataset, options: CaptioningDataOptions) -> tuple[list[bool], list[BadSample]]:
+    images = _undecoded(table)
+    if options.check_images:
+        return check_images(images, options.on_bad_sample, names=table["id"])
+    paths = [cell["path"] if cell["bytes"] is None else None for cell in images]
+    good = [path is None or Path(path).is_file() for path in paths]
+    bad = [
+        BadSample(str(path), "there is no such file") for path, is_good in zip(paths, good, strict=True) if not is_good
+    ]
+    report_bad_samples(bad, len(good), options.on_bad_sample)
+    return good, bad
+
+
+def _undecoded(table: Dataset) -> Any:
+    """Give the image column as paths and bytes."""
+    import datasets
+
+    return table.cast_column("image", datasets.Image(decode=False))["image"]
+
+
+def _split_off_validation(table: Dataset, share: float) -> dict[str, Dataset]:
+    """Take every so manieth picture for validation, evenly over the table and always the same ones."""
+    count = max(1, round(share * len(table)))
+    chosen = {index * len(table) // count for index in range(count)}
+    rest = [row for row in range(len(table)) if row not in chosen]
+    return {"train": table.select(rest), "validation": table.select(sorted(chosen))}
+
+
+def _check_leaks(tables: Mapping[str, Dataset], options: CaptioningDataOptions, report: DataReport) -> None:
+    """Refuse one id, or one file's content, in two splits: a score on pictures seen in training says nothing."""
+    leaks = _in_several({split: {name: name for name in table["id"]} for split, table in tables.items()})
+    if options.check_images and len(tables) > 1:
+        leaks |= _in_several({split: _ids_by_content(table) for split, table in tables.items()})
+    if not leaks:
+        return
+    listed = "; ".join(list(leaks.values())[:5]) + ("; ..." if len(leaks) > 5 else "")
+    message = f"{len(leaks)} images are in more than one split: {listed}"
+    if not options.allow_leak:
+        raise ValueError(
+            f"{message}. Repair the splits, or go on with --allow_leak true, which the model card will say"
+        )
+    logger.warning("%s. Scores on them are too good", message)
+    report.leaks = list(leaks.values())
+
+
+def _ids_by_content(table: Dataset) -> dict[str, str]:
+    return dict(zip(content_digests(_undecoded(table)), table["id"], strict=True))
+
+
+def _in_several(splits: Mapping[str, Mapping[str, str]]) -> dict[tuple[str, str, str], str]:
+    """Find keys (ids, or digests of contents) that several splits have; the values name the pictures."""
+    first: dict[str, tuple[str, str]] = {}
+    found = {}
+    for split, names in splits.items():
+        for key, name in names.items():
+            other, other_name = first.setdefault(key, (split, name))
+            if other != split:
+                alike = "" if name == other_name else f" as {name}"
+                found[other_name, name, split] = f"{other_name} in {other} and{alike} in {split}"
+    return found
+
+
+@dataclass
+class CaptionCollator:
+    """Rows to a batch: ``pixel_values`` (images, 3, H, W) and, in training, the captions they share.
+
+    These are ``labels`` (captions, T), -100 where there is no target, and ``image_index`` (captions,), the row of
+    `pixel_values` that each caption describes. Crop, mirroring and the choice of captions follow from a row's seed.
+    """
+
+    processor: Any
+    options: CaptioningDataOptions
+    training: bool
+
+    def __call__(self, rows: Rows) -> Batch:
+        pictures = [open_image(image_source(row["image"]), name=f"image {row['id']}") for row in rows]
+        if not self.training:
+            return self._view(pictures)
+        generators = [torch.Generator().manual_seed(row["seed"]) for row in rows]
+        chosen = [self._choose(row["captions"], random) for row, random in zip(rows, generators, strict=True)]
+        labels = self.processor.labels(
+            [caption for captions in chosen for caption in captions], self.options.max_length
+        )
+        counts = torch.tensor([len(captions) for captions in chosen])
+        image_index = torch.repeat_interleave(torch.arange(len(rows)), counts)
+        views = self._random_views(pictures, generators) if self.options.augment else self._view(pictures)
+        return {**views, "labels": labels, "image_index": image_index}
+
+    def _choose(self, captions: list[str], random: torch.Generator) -> list[str]:
+        order = torch.randperm(len(captions), generator=random)[: self.options.captions_per_image]
+        return [captions[number] for number in order]
+
+    def _view(self, pictures: list[Image.Image]) -> Batch:
+        return {"pixel_values": self.processor(images=pictures, return_tensors="pt")["pixel_values"]}
+
+    def _random_views(self, pictures: list[Image.Image], generators: list[torch.Generator]) -> Batch:
+        view = self.processor.image_processor.random_view
+        pairs = zip(pictures, generators, strict=True)
+        return {"pixel_values": torch.stack([view(one, random, mirror=self.options.mirror) for one, random in pairs])}
