@@ -1,0 +1,87 @@
+"""Judging a model that was trained before: ``lrcn evaluate DIR``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import transformers
+from accelerate import Accelerator
+from transformers import AutoConfig, AutoModel, AutoProcessor, PreTrainedModel
+
+from lrcn_hub.plugins import get_task
+from lrcn_hub.publishing.export import RECIPE_FILE
+from lrcn_hub.training.command import help_text, parse_command, recipe_from
+from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
+from lrcn_hub.training.recipe import read_recipe
+
+logger = logging.getLogger(__name__)
+
+USAGE = """\
+usage: lrcn evaluate DIR [--split test] [--output FOLDER] [--json] [--section.option VALUE ...]
+
+Judges the model in DIR on a split of the data of its recipe, as far as the command line does not say otherwise, and
+writes metrics.json and predictions.jsonl to FOLDER, DIR/evaluation/SPLIT where none is named.
+
+"""
+
+
+def evaluate_main(argv: list[str] | None = None) -> int:
+    """Judge a trained model as the arguments say, the command line's where they are None; returns the exit code.
+
+    Raises ValueError or OSError, with what to do about it, where that cannot be done.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    command = parse_command(arguments, {"split": True, "output": True, "json": False})
+    if len(command.positional) != 1:
+        if "help" in command.flags:
+            sys.stdout.write(USAGE)
+            return 0
+        raise ValueError(f"name one folder of a trained model before the options, not {command.positional or 'none'}")
+    folder = Path(command.positional[0])
+    if not (folder / RECIPE_FILE).is_file():
+        raise FileNotFoundError(f"{folder} has no {RECIPE_FILE}: it is no folder that a run exported")
+    written = read_recipe(str(folder / RECIPE_FILE))
+    task = get_task(written["task"])
+    if "help" in command.flags:
+        sys.stdout.write(USAGE + help_text(task).partition("\n\n")[2])
+        return 0
+    recipe = recipe_from(task, written, command.options, str(folder / RECIPE_FILE))
+    split = str(command.flags.get("split", "test"))
+    output = Path(str(command.flags.get("output", folder / "evaluation" / split)))
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    metrics = evaluate_folder(folder, task, recipe.options(task), split, output)
+    line = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    sys.stdout.write(json.dumps(metrics) + "\n" if "json" in command.flags else f"{split}: {line}\n")
+    return 0
+
+
+def evaluate_folder(folder: Path, task: Any, options: Any, split: str, output: Path) -> dict[str, float]:
+    """Judge the model in `folder` on `split`; answers and metrics are written to `output`, the metrics returned.
+
+    Raises ValueError if the data have no such split.
+    """
+    tables = task.load_tables(options.data)
+    if not len(tables.get(split, ())):
+        raise ValueError(f"the data have no rows in split {split!r}; there are: {', '.join(tables)} (--split NAME)")
+    accelerator = Accelerator(cpu=options.training.use_cpu)
+    model = load_model(folder).to(accelerator.device)
+    processor = AutoProcessor.from_pretrained(folder)
+    predictions, metrics = evaluate_table(task, model, processor, tables[split], options, accelerator)
+    if accelerator.is_main_process:
+        write_evaluation(output, tables[split], predictions, metrics)
+        logger.info("wrote %s", output)
+    return metrics
+
+
+def load_model(folder: Path) -> PreTrainedModel:
+    """Load the model of an exported folder as the class that was trained.
+
+    That is what AutoModel gives, or for transformers' own architectures, of which it gives the body alone, the class
+    named in the configuration. A task's own classes must be registered with the Auto classes.
+    """
+    architecture = (AutoConfig.from_pretrained(folder).architectures or [""])[0]
+    return getattr(transformers, architecture, AutoModel).from_pretrained(folder)
