@@ -6,13 +6,16 @@ from lrcn_cli.command import asks_for_help, command_parser
 
 DETAILS = """arguments:
   DIR                     the folder of a trained model
+  --split NAME            what to judge it on; default: test
+  --output FOLDER         where metrics.json and predictions.jsonl go; default: DIR/evaluation/SPLIT
+  --json                  print the metrics as one object
   --SECTION.OPTION VALUE  a value that differs from the run that trained it
 
 `lrcn evaluate DIR --help` lists every option of the model's task, which loads it."""
 
 EXAMPLES = """
 lrcn evaluate my-captioner
-lrcn evaluate my-captioner --json
+lrcn evaluate my-captioner --split validation --json
 """
 
 

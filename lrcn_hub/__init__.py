@@ -6,12 +6,22 @@ Importing this package registers its models and pipelines with transformers; plu
 from importlib import metadata
 
 from lrcn_hub.hookspecs import hookimpl
-from lrcn_hub.models import LrcnCaptioningConfig, LrcnForImageCaptioning
+from lrcn_hub.models import LrcnCaptioningConfig, LrcnCaptioningProcessor, LrcnForImageCaptioning
+from lrcn_hub.pipelines import register_image_to_text
 from lrcn_hub.tasks import Task
+
+register_image_to_text()
 
 try:
     __version__ = metadata.version("lrcn-hub")
 except metadata.PackageNotFoundError:  # a bare checkout on the path: models work, tasks ask for `pip install -e .`
     __version__ = "0+not.installed"
 
-__all__ = ["LrcnCaptioningConfig", "LrcnForImageCaptioning", "Task", "__version__", "hookimpl"]
+__all__ = [
+    "LrcnCaptioningConfig",
+    "LrcnCaptioningProcessor",
+    "LrcnForImageCaptioning",
+    "Task",
+    "__version__",
+    "hookimpl",
+]

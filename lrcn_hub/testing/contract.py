@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import AutoModel, AutoProcessor
+from transformers import AutoProcessor
 
 from lrcn_hub.contract import contract_faults
 from lrcn_hub.tasks import Batch, Rows, Task
@@ -201,10 +201,12 @@ def check_save_and_load(
     evaluation_options: Any,
 ) -> None:
     """Saved to `folder` and loaded through the Auto classes, weights and predictions are equal to the last bit."""
+    from lrcn_hub.training.evaluate import load_model
+
     with _calling("saving and loading through AutoModel and AutoProcessor"):
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
-        loaded = AutoModel.from_pretrained(folder)
+        loaded = load_model(folder)
         loaded_processor = AutoProcessor.from_pretrained(folder)
     assert type(loaded) is type(model), (
         f"AutoModel loads {type(loaded).__name__}, not {type(model).__name__}: register the class with AutoModel"

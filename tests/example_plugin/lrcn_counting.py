@@ -22,7 +22,7 @@ class Counter(transformers.PreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values, labels, num_items_in_batch=None):
-        logits = self.classifier(self.reader(pixel_values.mean(1))[0].mean(1))
+        logits = self.classifier(self.reader(pixel_values.mean(1))[0].sum(1))
         loss = nn.functional.cross_entropy(logits, labels, reduction="sum") / (num_items_in_batch or len(labels))
         return transformers.modeling_outputs.SequenceClassifierOutput(loss=loss, logits=logits)
 
