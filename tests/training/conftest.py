@@ -1,12 +1,17 @@
 """A toy task for the tests of training: which of three classes is each of up to four numbers in?
 
-Run as a program it trains on it, for tests that kill a run or need several processes.
+Run as a program it trains on it, for tests that kill a run or need several processes. TOY_KILL=batch:5 kills that
+process by SIGKILL before its fifth training batch, TOY_KILL=save:2 within its second save.
 """
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -35,7 +40,20 @@ class ToyConfig(PreTrainedConfig):
 
 
 class ToyProcessor(FeatureExtractionMixin):
-    model_input_names = ["numbers"]
+    model_input_names = ("numbers",)
+
+    def save_pretrained(self, *args, **kwargs):
+        die_if_asked("save")
+        return super().save_pretrained(*args, **kwargs)
+
+
+counts: dict[str, int] = {}
+
+
+def die_if_asked(event: str) -> None:
+    counts[event] = counts.get(event, 0) + 1
+    if os.environ.get("TOY_KILL") == f"{event}:{counts[event]}":
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass
@@ -108,10 +126,10 @@ class ToyTask(Task):
     name = "toy"
     summary = "Sort numbers into three classes"
     pipeline_tag = "other"
-    columns = {"id": "name of the row", "numbers": "one to four", "classes": "of each number"}
+    columns: ClassVar = {"id": "name of the row", "numbers": "one to four", "classes": "of each number"}
     best_metric = "accuracy"
     DataOptions, ModelOptions, EvaluationOptions = ToyDataOptions, ToyModelOptions, ToyEvaluationOptions
-    objectives = {
+    objectives: ClassVar = {
         "likelihood": model_loss,
         "doubled": lambda model, batch, items: 2 * model_loss(model, batch, items),
     }
@@ -131,6 +149,8 @@ class ToyTask(Task):
 
     def collator(self, processor, options, *, training):
         def collate(rows):
+            if training:
+                die_if_asked("batch")
             numbers, labels = torch.zeros(len(rows), STEPS), torch.full((len(rows), STEPS), -100)
             for i, row in enumerate(rows):
                 length = len(row["numbers"])
@@ -153,11 +173,15 @@ class ToyTask(Task):
     def predict(self, model, batch, processor, options):
         assert not model.training
         logits = model(batch["numbers"]).logits
-        chosen = logits.softmax(-1).flatten(0, 1).multinomial(1).view(-1, STEPS) if options.sample else logits.argmax(-1)
+        chosen = (
+            logits.softmax(-1).flatten(0, 1).multinomial(1).view(-1, STEPS) if options.sample else logits.argmax(-1)
+        )
         return [row[kept].tolist() for row, kept in zip(chosen, batch["lengths"] != -100, strict=True)]
 
     def compute_metrics(self, predictions, table, options):
-        pairs = [(p, c) for ps, cs in zip(predictions, table["classes"], strict=True) for p, c in zip(ps, cs, strict=True)]
+        pairs = [
+            (p, c) for ps, cs in zip(predictions, table["classes"], strict=True) for p, c in zip(ps, cs, strict=True)
+        ]
         return {"accuracy": sum(p == c for p, c in pairs) / len(pairs), "answers": float(len(predictions))}
 
 
@@ -178,6 +202,25 @@ def make_recipe():
     return toy_recipe
 
 
+@pytest.fixture
+def make_table():
+    return table
+
+
+@pytest.fixture
+def toy_program():
+    """Train in processes of their own; gives the finished process."""
+
+    def train(*words: Any, processes: int = 1, kill: str = "") -> subprocess.CompletedProcess:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+        command = [sys.executable, *(launcher if processes > 1 else []), __file__, *map(str, words)]
+        paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, "TOY_KILL": kill}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+
+    return train
+
+
 @pytest.fixture(autouse=True)
 def _no_plugins(monkeypatch):
     monkeypatch.setenv("LRCN_PLUGINS", "")
@@ -190,4 +233,4 @@ if __name__ == "__main__":
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     result = run(ToyTask(), toy_recipe(*sys.argv[1:]))
-    print(json.dumps(result.metrics))
+    sys.stdout.write(json.dumps(result.metrics))
