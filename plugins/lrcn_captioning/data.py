@@ -7,12 +7,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lrcn_captioning.readers import read_tables
 from PIL import Image
 
+from lrcn_captioning.options import CaptioningDataOptions
+from lrcn_captioning.readers import read_tables
 from lrcn_hub.data.images import BadSample, check_images, content_digests, image_source, report_bad_samples
 from lrcn_hub.models.images_lrcn import open_image
 from lrcn_hub.tasks import Batch, Rows
@@ -21,74 +22,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class CaptioningDataOptions:
-    """Where the captioned pictures are, and what is done with them on the way into a batch."""
-
-    reader: str = "moving-shapes"
-    """Form of the data: coco, karpathy, flickr, folder, datasets, or moving-shapes, which is built in."""
-    path: str = ""
-    """karpathy: his dataset_*.json. flickr: the token file. folder: the folder that holds metadata.jsonl. datasets: a
-    name on the Hub or a folder."""
-    image_folder: str = ""
-    """Where the pictures lie; without it, beside the file that names them. COCO's folders train2014, val2014, ... in
-    it are found."""
-    train_file: str = ""
-    """coco: annotations of the training pictures, captions_*.json."""
-    validation_file: str = ""
-    """coco: annotations of the validation pictures."""
-    test_file: str = ""
-    """coco: annotations of the test pictures."""
-    train_list: str = ""
-    """coco, flickr: file with the ids of the training pictures, one a line. With lists all annotation files are read
-    together, then divided by them."""
-    validation_list: str = ""
-    """coco, flickr: ids of the validation pictures."""
-    test_list: str = ""
-    """coco, flickr: ids of the test pictures."""
-    restval_in_train: bool = True
-    """karpathy: train on the pictures of his split restval, too."""
-    subset: str | None = None
-    """datasets: the configuration's name, where there are several."""
-    image_column: str = "image"
-    """datasets: column with the pictures, or with their files' names."""
-    captions_column: str = "captions"
-    """datasets: column with one caption or a list of them, or several columns with commas between."""
-    id_column: str = ""
-    """datasets: column that tells pictures apart; rows of one id become one picture with all their captions."""
-    moving_shapes: dict[str, Any] = field(default_factory=dict)
-    """moving-shapes: seed, split (pairs or combinations), picture_size, and how many pictures: train, validation,
-    test."""
-    validation_share: float = 0.0
-    """Share of the training pictures to validate on, where there is no validation split."""
-    check_images: bool = True
-    """Decode every picture before anything else; otherwise only see that the files are there."""
-    on_bad_sample: Literal["refuse", "skip"] = "refuse"
-    """What to do about pictures that cannot be read or have no caption: refuse them by name, or skip them and
-    count."""
-    allow_leak: bool = False
-    """Go on although a picture is in more than one split; the model card says so."""
-    captions_per_image: int | None = 1
-    """Captions of a picture used in a step, drawn anew each time, sharing one pass through the CNN; none: all. The
-    authors train on single pairs: 1."""
-    max_length: int = 20
-    """Time steps: a longer caption is cut, and then never told to end."""
-    augment: bool = True
-    """Train on random crops."""
-    mirror: bool = True
-    """Mirror half of the training pictures, as the authors do, though "left" becomes wrong; needs augment."""
-
-    def __post_init__(self) -> None:
-        if self.captions_per_image is not None and self.captions_per_image < 1:
-            raise ValueError(
-                f"captions_per_image is {self.captions_per_image}; it must be at least 1, or none for all"
-            )
-        if self.max_length < 1:
-            raise ValueError(f"max_length is {self.max_length}; it must be at least 1")
-        if not 0 <= self.validation_share < 1:
-            raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
 
 
 @dataclass

@@ -10,6 +10,7 @@ from lrcn_captioning.tables import SPLITS, features, texts_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
     from lrcn_captioning.data import CaptioningDataOptions, DataReport
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,121 @@
+"""Making what a recipe describes: tokenizer, image processor, backbone and captioner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import AutoTokenizer, PreTrainedConfig, TimmWrapperConfig
+
+from lrcn_captioning.options import CAFFENET, CaptioningModelOptions, check_names
+from lrcn_hub.data.text import build_word_tokenizer, count_vocabulary, read_vocabulary
+from lrcn_hub.models import (
+    CaffeNetConfig,
+    LrcnCaptioningConfig,
+    LrcnCaptioningProcessor,
+    LrcnForImageCaptioning,
+    LrcnImageProcessor,
+)
+from lrcn_hub.models.backbones_lrcn import build_backbone, load_backbone_weights, measure_feature_size
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+BEFORE_CROP = 256 / 227  # lrcn.prototxt: pictures are warped to 256 x 256, of which 227 x 227 are taken
+
+
+def build_tokenizer(tables: Mapping[str, Dataset], options: CaptioningModelOptions) -> PreTrainedTokenizerBase:
+    """Make the authors' tokenizer for the training captions, or load another.
+
+    Raises ValueError if no word is left, or if the other one has no token that ends a sentence.
+    """
+    if options.tokenizer != "authors":
+        tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
+        if tokenizer.eos_token_id is None:
+            raise ValueError(f"tokenizer {options.tokenizer} has no eos_token: a caption could not end")
+        return tokenizer
+    if options.vocabulary:
+        return build_word_tokenizer(read_vocabulary(options.vocabulary))
+    words = count_vocabulary((c for captions in tables["train"]["captions"] for c in captions), options.min_count)
+    if not words:
+        raise ValueError(f"no word occurs {options.min_count} times in the training captions; set a lower min_count")
+    return build_word_tokenizer(words)
+
+
+def build_image_processor(options: CaptioningModelOptions) -> LrcnImageProcessor:
+    """Make the preprocessing that belongs to the backbone, with what the options say otherwise."""
+    if options.backbone == CAFFENET:
+        side = options.image_size or CaffeNetConfig().image_size
+        before_crop = round(side * BEFORE_CROP)
+        processor = LrcnImageProcessor(
+            size={"height": before_crop, "width": before_crop}, crop_size={"height": side, "width": side}
+        )
+    else:
+        import timm
+
+        network = timm.create_model(options.backbone, **options.backbone_options)
+        processor = LrcnImageProcessor.for_timm(network, options.image_size)
+    check_names("preprocessing", options.preprocessing, LrcnImageProcessor.valid_kwargs.__annotations__)
+    return LrcnImageProcessor(**{**processor.to_dict(), **options.preprocessing})
+
+
+def build_captioner(processor: LrcnCaptioningProcessor, options: CaptioningModelOptions) -> LrcnForImageCaptioning:
+    """Make a captioner to be trained, with the backbone's weights where the options name some.
+
+    Raises ValueError, FileNotFoundError or safetensors' error for weights that are not there or do not fit.
+    """
+    side = _picture_side(processor)
+    feature = options.feature or ("fc8" if options.backbone == CAFFENET else "pooled")
+    backbone_config = _backbone_config(options, side)
+    backbone = build_backbone(backbone_config, feature, pretrained=options.backbone_pretrained)
+    if options.backbone_weights:
+        _load_weights(backbone, options.backbone_weights)
+    tokenizer = processor.tokenizer
+    config = LrcnCaptioningConfig(
+        backbone_config=backbone_config,
+        feature=feature,
+        feature_size=measure_feature_size(backbone, side),
+        wiring=options.wiring,
+        num_layers=options.num_layers,
+        visual_layer=options.visual_layer,
+        cell=options.cell,
+        vocab_size=len(tokenizer),
+        embedding_size=options.embedding_size,
+        hidden_size=options.hidden_size,
+        embedding_dropout=options.embedding_dropout,
+        lstm_dropout=options.lstm_dropout,
+        initializer_range=options.initializer_range,
+        bos_token_id=processor.start_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.eos_token_id,
+        decoder_start_token_id=processor.start_token_id,
+    )
+    return LrcnForImageCaptioning(config, backbone)
+
+
+def _picture_side(processor: LrcnCaptioningProcessor) -> int:
+    """See what becomes of a picture that is no square: the backbone wants squares of one size."""
+    height, width = processor(images=Image.new("RGB", (96, 48)))["pixel_values"].shape[-2:]
+    if height != width:
+        raise ValueError(
+            f"preprocessing turns a picture of 96 x 48 into {width} x {height}, but the backbone needs squares of one "
+            "size: crop them (do_center_crop), or set a size of equal height and width"
+        )
+    return int(height)
+
+
+def _backbone_config(options: CaptioningModelOptions, side: int) -> PreTrainedConfig:
+    if options.backbone == CAFFENET:
+        return CaffeNetConfig(image_size=side, **options.backbone_options)
+    return TimmWrapperConfig(architecture=options.backbone, num_classes=0, model_args=options.backbone_options or None)
+
+
+def _load_weights(backbone: PreTrainedModel, file: str) -> None:
+    try:
+        load_backbone_weights(backbone, load_file(file))
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{file}: {error}") from error

@@ -1,0 +1,110 @@
+"""Captioning as the platform sees it: the data, the captioner, its training groups, its answers and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from lrcn_captioning.options import (
+    CaptioningDataOptions,
+    CaptioningEvaluationOptions,
+    CaptioningModelOptions,
+)
+from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task, model_loss
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedModel
+
+    from lrcn_hub.models import LrcnCaptioningProcessor, LrcnForImageCaptioning
+
+LOSS_WEIGHT = 20  # lrcn.prototxt: loss_weight of the layer cross_entropy_loss; learning rate and clipping assume it
+
+
+def weighted_loss(model: PreTrainedModel, batch: Batch, items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
+    """The model's loss times the authors' loss weight: what their solver files' rates and clipping are made for."""
+    return LOSS_WEIGHT * model_loss(model, batch, items_in_batch)
+
+
+class Captioning(Task):
+    """Say in a sentence what a picture shows."""
+
+    name = "captioning"
+    summary = "Say in a sentence what a picture shows."
+    pipeline_tag = "image-to-text"
+    columns = {  # noqa: RUF012 - declared a class variable by the contract
+        "image": "the picture",
+        "captions": "sentences that people say about it",
+        "id": "tells pictures apart, over all splits",
+    }
+    best_metric = "cider_d"
+    DataOptions = CaptioningDataOptions
+    ModelOptions = CaptioningModelOptions
+    EvaluationOptions = CaptioningEvaluationOptions
+    objectives = {"likelihood": model_loss, "likelihood-times-20": weighted_loss}  # noqa: RUF012
+
+    def load_tables(self, options: CaptioningDataOptions) -> dict[str, Dataset]:
+        from lrcn_captioning.data import load_tables
+
+        return load_tables(options)
+
+    def build_processor(
+        self, tables: Mapping[str, Dataset], options: CaptioningModelOptions
+    ) -> LrcnCaptioningProcessor:
+        from lrcn_captioning.building import build_image_processor, build_tokenizer
+        from lrcn_hub.models import LrcnCaptioningProcessor
+
+        return LrcnCaptioningProcessor(build_image_processor(options), build_tokenizer(tables, options))
+
+    def build_model(
+        self, processor: LrcnCaptioningProcessor, options: CaptioningModelOptions
+    ) -> LrcnForImageCaptioning:
+        from lrcn_captioning.building import build_captioner
+
+        return build_captioner(processor, options)
+
+    def collator(
+        self, processor: LrcnCaptioningProcessor, options: CaptioningDataOptions, *, training: bool
+    ) -> Collator:
+        from lrcn_captioning.data import CaptionCollator
+
+        return CaptionCollator(processor, options, training)
+
+    def parameter_groups(self, model: LrcnForImageCaptioning, options: CaptioningModelOptions) -> list[ParameterGroup]:
+        """Words and recurrent layers at the base rate, the backbone slower, and biases as Caffe's nets have them."""
+        model.encoder.train_backbone(options.train_backbone)
+        slow, biases = options.backbone_learning_rate_multiplier, options.bias_learning_rate_multiplier
+        groups: dict[tuple[float, float], ParameterGroup] = {}
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            in_backbone = name.startswith("encoder.")
+            rate, decay = slow if in_backbone else 1.0, 1.0
+            if name.endswith("bias") and (in_backbone or name.startswith("predict.")):
+                rate, decay = rate * biases, 0.0
+            groups.setdefault((rate, decay), ParameterGroup([], rate, decay)).parameters.append(parameter)
+        return list(groups.values())
+
+    def predict(
+        self,
+        model: LrcnForImageCaptioning,
+        batch: Batch,
+        processor: LrcnCaptioningProcessor,
+        options: CaptioningEvaluationOptions,
+    ) -> list[str]:
+        from lrcn_captioning.generation import generate_captions
+
+        ids = generate_captions(model, batch["pixel_values"], **asdict(options))
+        captions: list[str] = processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return captions
+
+    def compute_metrics(
+        self, predictions: list[str], table: Dataset, options: CaptioningEvaluationOptions
+    ) -> dict[str, float]:
+        """BLEU, CIDEr-D, and the share of different captions: near 0, the model says the same of every picture."""
+        from lrcn_hub.scoring import score_captions
+
+        scores = score_captions(predictions, table["captions"][:])
+        return {**scores, "different_captions": len(set(predictions)) / len(predictions)}
