@@ -121,9 +121,7 @@ def _check_leaks(tables: Mapping[str, Dataset], options: CaptioningDataOptions, 
     listed = "; ".join(list(leaks.values())[:5]) + ("; ..." if len(leaks) > 5 else "")
     message = f"{len(leaks)} images are in more than one split: {listed}"
     if not options.allow_leak:
-        raise ValueError(
-            f"{message}. Repair the splits, or go on with --allow_leak true, which the model card will say"
-        )
+        raise ValueError(f"{message}. Repair the splits, or go on with --allow_leak, which the model card will say")
     logger.warning("%s. Scores on them are too good", message)
     report.leaks = list(leaks.values())
 
