@@ -50,8 +50,8 @@ class CaffeNet(PreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values: Tensor) -> Tensor:
-        x = self.norm(self.pool(F.relu(self.conv1(pixel_values))))
-        x = self.norm(self.pool(F.relu(self.conv2(x))))
+        x = self._normalise(self.pool(F.relu(self.conv1(pixel_values))))
+        x = self._normalise(self.pool(F.relu(self.conv2(x))))
         x = F.relu(self.conv3(x))
         x = F.relu(self.conv4(x))
         x = self.pool(F.relu(self.conv5(x))).flatten(1)  # channels, rows, columns: Caffe's order for fc6
@@ -60,6 +60,9 @@ class CaffeNet(PreTrainedModel):
             return x
         x = F.dropout(F.relu(self.fc7(x)), self.config.dropout, self.training)
         return x if self.feature == "fc7" else self.fc8(x)
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        return self.norm(x.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype)  # no half precision on CPUs
 
     def _init_weights(self, module: nn.Module) -> None:
         """Caffe's fillers for this network: gaussian 0.01 (fc6, fc7: 0.005), biases 0 or 1 (conv2, 4, 5, fc6, fc7)."""
@@ -86,24 +89,31 @@ class TimmBackbone(TimmWrapperModel):
 
     def __init__(self, config: TimmWrapperConfig, feature: str = "pooled", pretrained: bool = False):
         super().__init__(config)
-        classes = (config.num_labels or 1000) if feature == "fc8" else 0
+        head = {} if feature == "fc8" else {"num_classes": 0}
         # Made anew here: the wrapper's constructor overwrites timm's own initialisation, or its pretrained weights.
         self.timm_model = timm.create_model(
-            config.architecture, pretrained=pretrained, num_classes=classes, **(config.model_args or {})
+            config.architecture, pretrained=pretrained, **head, **(config.model_args or {})
         )
         self.feature = feature
-        if feature.startswith("fc") and not hasattr(self.timm_model, "pre_logits"):
-            raise ValueError(f"{config.architecture} has no feature {feature!r}; it gives pooled or grid")
+        self._leave_out_unused_layers()
         mark_initialised(self)
 
-    def forward(self, pixel_values: Tensor) -> Tensor:
+    def _leave_out_unused_layers(self) -> None:
+        """Drop the layers of VGG above the feature; timm's VGG holds fc6, ReLU, dropout, fc7, ReLU as `pre_logits`."""
         network = self.timm_model
-        maps = network.forward_features(pixel_values)
+        if not hasattr(network, "pre_logits"):
+            if self.feature.startswith("fc"):
+                raise ValueError(f"{self.config.architecture} has no feature {self.feature!r}; it gives pooled or grid")
+        elif self.feature == "grid":
+            network.pre_logits = nn.Identity()
+        elif self.feature == "fc6":
+            network.pre_logits.drop = network.pre_logits.fc2 = nn.Identity()
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        maps = self.timm_model.forward_features(pixel_values)
         if self.feature == "grid":
             return maps.flatten(1)
-        if self.feature == "fc6":  # timm's VGG holds fc6, ReLU, dropout, fc7, ReLU as `pre_logits`
-            return network.pre_logits.act1(network.pre_logits.fc1(maps)).flatten(1)
-        return network.forward_head(maps, pre_logits=self.feature != "fc8").flatten(1)
+        return self.timm_model.forward_head(maps, pre_logits=self.feature != "fc8").flatten(1)
 
 
 def mark_initialised(module: nn.Module) -> None:

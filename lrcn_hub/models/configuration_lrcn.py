@@ -89,7 +89,7 @@ def _resolve_wiring(wiring: str | None, num_layers: int | None, visual_layer: in
     if wiring is not None:
         if wiring not in WIRINGS:
             raise ValueError(
-                f"wiring is {wiring!r}; it must be one of {', '.join(WIRINGS)}, or left out for num_layers, visual_layer"
+                f"wiring is {wiring!r}; it must be one of {', '.join(WIRINGS)}, or left out for the numbers"
             )
         named = WIRINGS[wiring]
         given = (named[0] if num_layers is None else num_layers, named[1] if visual_layer is None else visual_layer)
@@ -99,7 +99,8 @@ def _resolve_wiring(wiring: str | None, num_layers: int | None, visual_layer: in
                 f"and {given[1]}; leave out either the wiring or the numbers"
             )
         return named
-    layers, visual = num_layers or visual_layer or 1, visual_layer or 1
+    visual = 1 if visual_layer is None else visual_layer
+    layers = visual if num_layers is None else num_layers
     if not 1 <= visual <= layers:
         raise ValueError(f"visual_layer is {visual}; it must be a layer from 1 to num_layers ({layers})")
     return layers, visual
@@ -109,12 +110,12 @@ def _backbone_config(config: dict[str, Any] | PreTrainedConfig | None) -> PreTra
     """Read a backbone's sub-configuration; none means the released CaffeNet."""
     if config is None:
         return CaffeNetConfig()
-    if isinstance(config, PreTrainedConfig):
-        return config
     known = {CaffeNetConfig.model_type: CaffeNetConfig, TimmWrapperConfig.model_type: TimmWrapperConfig}
-    model_type = config.get("model_type")
+    model_type = config.model_type if isinstance(config, PreTrainedConfig) else config.get("model_type")
     if model_type not in known:
         raise ValueError(f"backbone_config has model_type {model_type!r}; it must be one of {', '.join(known)}")
+    if isinstance(config, PreTrainedConfig):
+        return config
     defaults = {"num_classes": 0} if model_type == TimmWrapperConfig.model_type else {}  # timm's labels are not ours
     return known[model_type].from_dict({**defaults, **config})
 

@@ -61,7 +61,11 @@ class LrcnLayer(nn.Module):
         self.input_size, self.hidden_size = input_size, hidden_size
         kind = nn.LSTM if cell == "lstm" else nn.RNN
         self.cell = kind(input_size + static_size, hidden_size, batch_first=True)
-        self.cell.bias_hh_l0.requires_grad_(False).zero_()
+        # A buffer, since a parameter would be trained again after `from_pretrained`, which ignores requires_grad.
+        zeros = torch.zeros_like(self.cell.bias_hh_l0, requires_grad=False)
+        del self.cell.bias_hh_l0
+        self.cell.register_buffer("bias_hh_l0", None)
+        self.cell.bias_hh_l0 = zeros  # by assignment: torch's RNNs keep a list of their weights by it
         self.output = nn.Linear(hidden_size, hidden_size) if cell == "rnn" else None
 
     def project_static(self, static: Tensor) -> Tensor:
@@ -184,11 +188,12 @@ class LrcnPreTrainedModel(PreTrainedModel):
         """Uniform weights and zero biases, as in the authors' nets; backbones initialise themselves."""
         bound = self.config.initializer_range
         if isinstance(module, nn.LSTM | nn.RNN | nn.Linear | nn.Embedding):
-            for name, parameter in module.named_parameters(recurse=False):
+            weights = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+            for name, weight in weights:
                 if "bias" in name:
-                    init.zeros_(parameter)
+                    init.zeros_(weight)
                 else:
-                    init.uniform_(parameter, -bound, bound)
+                    init.uniform_(weight, -bound, bound)
 
 
 class LrcnEncoder(LrcnPreTrainedModel):
@@ -338,13 +343,18 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
     def generate(self, inputs: Tensor | None = None, generation_config: Any = None, **kwargs: Any) -> Any:
         """transformers' `generate`; beams follow the authors' rule (see `beam_search`), unless the call or the
         generation configuration samples, or sets `length_penalty` or `early_stopping`, which the stock one knows."""
-        config = generation_config or self.generation_config
-        num_beams, *stock = (
-            kwargs.get(name, getattr(config, name))
-            for name in ("num_beams", "do_sample", "length_penalty", "early_stopping")
-        )
-        if (num_beams or 1) > 1 and not stock[0] and stock[1] is None and stock[2] is None:
+
+        def chosen(name: str) -> Any:  # the order of precedence in transformers
+            values = (kwargs.get(name), getattr(generation_config, name, None), getattr(self.generation_config, name))
+            return next((value for value in values if value is not None), None)
+
+        stock = chosen("do_sample") or chosen("length_penalty") is not None or chosen("early_stopping") is not None
+        if (chosen("num_beams") or 1) > 1 and not stock:
             kwargs.setdefault("custom_generate", beam_search)
+        if kwargs.get("max_length") is not None:
+            kwargs.setdefault("max_new_tokens", None)  # a default of ours, which would take precedence
+        if kwargs.get("encoder_outputs") is not None:
+            kwargs["encoder_outputs"] = BaseModelOutput(kwargs["encoder_outputs"][0])  # a copy: it is changed in place
         return super().generate(inputs, generation_config=generation_config, **kwargs)
 
     @classmethod

@@ -1,14 +1,17 @@
 """Pictures and words to a captioner's inputs, and its answers back to words."""
 
+import os
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 from transformers import BatchFeature, ProcessorMixin
 
 from .images_lrcn import open_image
 
 IGNORED_LABEL = -100
+PICTURES = (str, bytes, os.PathLike, Image.Image)  # what `open_image` reads; arrays and tensors are taken as they are
 
 
 class LrcnCaptioningProcessor(ProcessorMixin):
@@ -32,7 +35,7 @@ class LrcnCaptioningProcessor(ProcessorMixin):
         inputs: dict[str, Any] = {}
         if images is not None:
             pictures = images if isinstance(images, list | tuple) else [images]
-            pictures = [open_image(p) if isinstance(p, str | bytes) else p for p in pictures]
+            pictures = [open_image(p) if isinstance(p, PICTURES) else p for p in pictures]
             inputs.update(self.image_processor(pictures, return_tensors=return_tensors))
         if text is not None:
             inputs["decoder_input_ids"] = self.prompts([text] if isinstance(text, str) else list(text))
