@@ -55,8 +55,17 @@ def test_articles_fit_the_word_that_follows():
         assert "an o" in caption or " an " not in f" {caption}"
 
 
+def test_most_captions_begin_with_the_left_object_wherever_it_stands_in_the_scene():
+    mirrored = Scene(PAIR.objects[::-1])
+    for scene in (PAIR, mirrored):
+        captions = [caption for number in range(200) for caption in describe(scene, Random(number))]
+        begins = [caption.index("circle") < caption.index("star") for caption in captions]
+        assert 0.65 < sum(begins) / len(begins) < 0.8
+
+
 def test_the_oracle_tells_everything():
     assert oracle_caption(PAIR) == "a small red circle to the left of a large orange star"
+    assert oracle_caption(Scene(PAIR.objects[::-1])) == oracle_caption(PAIR)
     assert oracle_caption(LONE) == "a large orange heart in the top left corner"
 
 

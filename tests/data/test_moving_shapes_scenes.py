@@ -29,6 +29,14 @@ def test_two_objects_do_not_touch_and_their_relation_is_clear():
         assert across < 0.31 * along
 
 
+def test_of_two_objects_each_has_its_half_of_the_picture():
+    for scene in some_scenes(300, 2):
+        a, b = scene.objects
+        places = {"left": (a.x, b.x), "right": (b.x, a.x), "above": (a.y, b.y), "below": (b.y, a.y)}
+        first, second = places[scene.relation()]
+        assert first < 0.45 < 0.55 < second
+
+
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [

@@ -48,6 +48,7 @@ ONE_OBJECT = {
     "only {a}": 1,
 }
 SIZE_SHARE = 0.5  # of mentions that say the size
+READING_SHARE = 0.75  # of captions begin with the left or the upper object, as people mostly do
 
 
 def describe(scene: Scene, random: Random, count: int = 5) -> list[str]:
@@ -60,10 +61,11 @@ def describe(scene: Scene, random: Random, count: int = 5) -> list[str]:
 
 def oracle_caption(scene: Scene) -> str:
     """The one perfect caption of a scene, in its plainest words: all objects, their sizes, their relation or place."""
-    nouns = [_noun(item, item.size) for item in scene.objects]
+    order = _reading_order(scene)
+    nouns = [_noun(scene.objects[index], scene.objects[index].size) for index in order]
     if len(nouns) == 1:
         return f"{nouns[0]} {_places(scene.objects[0])[0]}"
-    return f"{nouns[0]} {RELATION_WORDS[scene.relation()][0]} {nouns[1]}"
+    return f"{nouns[0]} {RELATION_WORDS[scene.relation(*order)][0]} {nouns[1]}"
 
 
 def human_caption(captions: Sequence[str]) -> tuple[str, list[str]]:
@@ -72,7 +74,9 @@ def human_caption(captions: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _say(scene: Scene, random: Random) -> str:
-    order = random.sample(range(len(scene.objects)), len(scene.objects))
+    order = _reading_order(scene)
+    if random.random() >= READING_SHARE:
+        order = order[::-1]
     sizes = [_size_word(scene.objects[index], random) for index in order]
     first = scene.objects[order[0]]
     words = {"a": _noun(first, sizes[0]), "the_a": _noun(first, sizes[0], article="the")}
@@ -90,6 +94,13 @@ def _say(scene: Scene, random: Random) -> str:
         "b_side": SIDE[INVERSE[relation]],
     }
     return _template(TWO_OBJECTS, random).format(**words)
+
+
+def _reading_order(scene: Scene) -> list[int]:
+    """The objects' numbers, the left or the upper one first."""
+    if len(scene.objects) == 1:
+        return [0]
+    return [0, 1] if scene.relation() in ("left", "above") else [1, 0]
 
 
 def _template(templates: dict[str, int], random: Random) -> str:

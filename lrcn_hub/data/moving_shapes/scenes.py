@@ -14,6 +14,7 @@ INVERSE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 
 MARGIN = 0.02  # between an object and the edge of the picture
 GAP = 0.03  # between two objects
+HALF_GAP = 0.08  # between the centre of one of two objects and the middle of the picture
 LEAN = 0.3  # how far a pair may lie off the axis of its relation, over its distance along that axis
 THIRDS = {-1: (MARGIN, 0.34), 0: (0.42, 0.58), 1: (0.66, 1 - MARGIN)}  # where a lone object's centre may lie
 
@@ -98,11 +99,12 @@ def _place_two(radii: list[float], random: Random) -> list[tuple[float, float]]:
     """Centres of two objects that lie clearly beside or clearly above one another; which is which is random."""
     low = [radius + MARGIN for radius in radii]
     high = [1 - radius - MARGIN for radius in radii]
-    distance = random.uniform(sum(radii) + GAP, min(0.7, high[1] - low[0]))
-    lean = random.uniform(-LEAN, LEAN) * distance
-    along = random.uniform(low[0], high[1] - distance)
+    near = far = 0.5
+    while far - near < sum(radii) + GAP:  # each in its half of the picture, so that "on the left" is true as well
+        near, far = random.uniform(low[0], 0.5 - HALF_GAP), random.uniform(0.5 + HALF_GAP, high[1])
+    lean = random.uniform(-LEAN, LEAN) * (far - near)
     across = random.uniform(max(low[0], low[1] - lean), min(high[0], high[1] - lean))
-    first, second = (along, across), (along + distance, across + lean)
+    first, second = (near, across), (far, across + lean)
     if random.random() < 0.5:  # mirrored: the first object is right of or below the second
         first, second = ((1 - a, c) for a, c in (first, second))
     if random.random() < 0.5:  # along the vertical axis
