@@ -2,8 +2,8 @@
 
 Each round, every unfinished hypothesis is extended by every word. Finished hypotheses (ended by the end word, or as
 long as allowed) stay in the same pool with their score, the sum of log probabilities with no regard to length. The
-best `num_beams` of the pool are kept, until all that are kept are finished. transformers' own beam search keeps finished
-and unfinished hypotheses apart and so can end with another last place.
+best `num_beams` of the pool are kept, until all that are kept are finished. transformers' own beam search keeps
+finished and unfinished hypotheses apart and so can end with another last place.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """From a captioner to captions: the search strategies that a recipe can name.
 
-Greedy, beam and sampling are `generate`; diverse beam search is our beam search in groups; best-of-N is the paper's own
-way (section 5.2): draw N captions for a picture and keep the one that the model finds likeliest.
+Greedy, beam and sampling are `generate`; diverse beam search is our beam search in groups; best-of-N is the paper's
+own way (section 5.2): draw N captions for a picture and keep the one that the model finds likeliest.
 """
 
 from functools import partial
