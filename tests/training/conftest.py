@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
@@ -29,6 +30,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from lrcn_hub.tasks import ParameterGroup, Task, model_loss
 from lrcn_hub.training.command import parse_command, recipe_from
+from lrcn_hub.training.run import run
 
 STEPS, CLASSES = 4, 3
 
@@ -203,6 +205,17 @@ def make_recipe():
 
 
 @pytest.fixture
+def train(tmp_path):
+    """Train in this process in a folder under tmp_path; gives the run's result and the exported weights."""
+
+    def train(*words: Any, folder: str = "run"):
+        result = run(ToyTask(), toy_recipe("--output_dir", tmp_path / folder, *words))
+        return result, load_file(result.folder / "model.safetensors")
+
+    return train
+
+
+@pytest.fixture
 def make_table():
     return table
 
@@ -228,8 +241,6 @@ def _no_plugins(monkeypatch):
 
 if __name__ == "__main__":
     import logging
-
-    from lrcn_hub.training.run import run
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     result = run(ToyTask(), toy_recipe(*sys.argv[1:]))
