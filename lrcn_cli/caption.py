@@ -21,7 +21,7 @@ lrcn caption holiday.jpg --model my-captioner --prompt "a man"
 def main(argv: list[str]) -> int:
     """Describe photos; returns 1 if one of them could not be read."""
     parser = command_parser("caption", details=DETAILS, examples=EXAMPLES)
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image files")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image files, or their URLs")
     parser.add_argument(
         "--model", required=True, metavar="DIR", help="folder of a trained model, or its name on the Hub"
     )
@@ -65,11 +65,11 @@ class Captioner:
             self.options["text"] = prompt
 
     def answer(self, photo: str) -> dict[str, Any]:
-        """Describe one photo file: ``{"file", "captions"}``, or ``{"file", "error"}`` where it cannot be read."""
-        from lrcn_hub.models.images_lrcn import UnreadableImageError, open_image
+        """Describe one photo: ``{"file", "captions"}``, or ``{"file", "error"}`` where it cannot be read."""
+        from lrcn_hub.models.images_lrcn import UnreadableImageError
 
         try:
-            image = open_image(photo)
+            answers = self.pipeline(photo, **self.options)
         except UnreadableImageError as error:
             return {"file": photo, "error": str(error)}
-        return {"file": photo, "captions": [one["generated_text"] for one in self.pipeline(image, **self.options)]}
+        return {"file": photo, "captions": [answer["generated_text"] for answer in answers]}
