@@ -20,13 +20,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print a list with all that each task declares")
     arguments = parser.parse_args(argv)
     tasks = _tasks()
+    if not tasks:
+        print("no task can be used; `lrcn plugins` says why", file=sys.stderr)
     if arguments.json:
         print(json.dumps(tasks, indent=2))
         return 0
     for task in tasks:
         print(f"{task['name']:<17}{task['summary']}  ({task['distribution']} {task['version']})")
-    if not tasks:
-        print("no task can be used; `lrcn plugins` says why", file=sys.stderr)
     return 0
 
 
