@@ -2,7 +2,8 @@
 
 A caption is a vector of its n-gram counts, each weighted by how rare the n-gram is among the images of a corpus of
 references. Its score is the mean clipped cosine with the reference vectors over orders and references, damped by the
-difference in length (the released code compares the numbers of bigrams), times 10.
+difference in length, times 10. (The released code compares numbers of bigrams, which differ by as much as the lengths
+wherever a score is not 0 anyway.)
 """
 
 import math
@@ -24,8 +25,8 @@ class CiderVector(NamedTuple):
     """For each order, the n-grams and their counts times their inverse document frequencies."""
     norms: list[float]
     """For each order, the Euclidean length of the weights."""
-    bigrams: int
-    """How many bigrams the caption has."""
+    length: int
+    """How many tokens the caption has."""
 
 
 class CiderD:
@@ -51,7 +52,7 @@ class CiderD:
             {ngram: count * rarity(ngram, rarest) for ngram, count in counts.items()}
             for counts in count_ngrams(tokens)
         ]
-        return CiderVector(weights, [math.hypot(*order.values()) for order in weights], max(0, len(tokens) - 1))
+        return CiderVector(weights, [math.hypot(*order.values()) for order in weights], len(tokens))
 
     def score(self, candidate: CiderVector, references: Sequence[CiderVector]) -> float:
         """CIDEr-D of one candidate against the references of its image, from 0 to 10."""
@@ -85,5 +86,5 @@ def _similarity(candidate: CiderVector, reference: CiderVector) -> float:
             product += min(ours[ngram], theirs[ngram]) * theirs[ngram]
         if product:
             total += product / (our_norm * their_norm)
-    difference = candidate.bigrams - reference.bigrams
+    difference = candidate.length - reference.length
     return total / MAX_ORDER * math.exp(-(difference**2) / (2 * _SIGMA**2))

@@ -16,7 +16,7 @@ def test_a_case_worked_by_hand():
     references = [[["a", "dog"]], [["a", "cat"]]]
     corpus, each = cider_d_scores([["a", "dog"], ["a", "cat", "cat"]], references)
     # Every n-gram but "a" (used for both images, so worth 0) weighs log 2; references have no trigram.
-    # "a cat cat": words 1 * 1 / (2 * 1), bigrams 1 / (sqrt(2) * 1), and it is one bigram longer.
+    # "a cat cat": words 1 * 1 / (2 * 1), bigrams 1 / (sqrt(2) * 1), and it is one token longer.
     second = 10 * (1 / 2 + 1 / math.sqrt(2)) / 4 * math.exp(-1 / 72)
     assert each == pytest.approx([10 * 2 / 4, second], abs=1e-12)
     assert corpus == pytest.approx((5 + second) / 2, abs=1e-12)

