@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-DISK_FULL_WORDS = ("no space left", "os error 28", "os error 122", "os error 27", "file too large", "quota exceeded")
+DISK_FULL_WORDS = (
+    *("no space left", "file too large", "quota exceeded"),
+    *("(os error 28)", "(os error 122)", "(os error 27)"),  # safetensors
+    *("pytorchstreamwriter failed", "inline_container", "iostream error"),  # torch.save, whatever kept it from writing
+)
 
 
 def partial_folder(folder: Path) -> Path:
@@ -52,10 +56,9 @@ def full_disk_named(folder: Path, needed: int, remedy: str = "make room and try 
     try:
         yield
     except Exception as error:
-        free = _free_bytes(folder)
-        if not _tells_of_full_disk(error, free < needed):
+        if not _tells_of_full_disk(error):
             raise
-        raise OSError(errno.ENOSPC, message % f"{free:,}") from error
+        raise OSError(errno.ENOSPC, message % f"{_free_bytes(folder):,}") from error
 
 
 @contextmanager
@@ -72,12 +75,10 @@ def without_progress_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _tells_of_full_disk(error: Exception, too_little_free: bool) -> bool:
+def _tells_of_full_disk(error: Exception) -> bool:
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return True
-    if any(words in str(error).lower() for words in DISK_FULL_WORDS):
-        return True
-    return too_little_free and isinstance(error, RuntimeError)  # torch.save: "PytorchStreamWriter failed writing file"
+    return any(words in str(error).lower() for words in DISK_FULL_WORDS)
 
 
 def _free_bytes(folder: Path) -> int:

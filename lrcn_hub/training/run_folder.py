@@ -44,8 +44,9 @@ def open_run_folder(folder: Path, task: Task, recipe: Recipe, *, overwrite: bool
             "--output_dir, or write beside these files with --overwrite_output_dir"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / VERSIONS_FILE, json.dumps(collect_versions(), indent=2) + "\n")
+    # The recipe comes first: with it alone, the same command goes on here.
     write_text(folder / RECIPE_FILE, yaml.safe_dump(recipe.plain(), sort_keys=False, allow_unicode=True))
+    write_text(folder / VERSIONS_FILE, json.dumps(collect_versions(), indent=2) + "\n")
 
 
 def is_complete(folder: Path) -> bool:
