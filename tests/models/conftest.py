@@ -1,10 +1,16 @@
-"""Ground truth and the mapping from Caffe's blobs to torch's parameters, written independently of the library."""
+"""Ground truth, the mapping from Caffe's blobs to torch's parameters (written independently of the library), and tiny
+captioners."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import logging as transformers_logging
+
+from lrcn_hub.models import LrcnCaptioningConfig, LrcnForImageCaptioning
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 
@@ -51,3 +57,67 @@ def assert_close_to_golden():
         assert (ours - golden).abs().max() <= 1e-5 * golden.abs().max().clamp(min=1e-30)
 
     return check
+
+
+TINY_CAFFENET = {"model_type": "lrcn_caffenet", "channels": [4] * 5, "fc_sizes": [8, 8, 5], "image_size": 67}
+
+
+@pytest.fixture
+def tiny_captioner():
+    """Build a captioner of a few units whose next word depends on picture, words and state.
+
+    Its weights are large and its features small: with small weights hypotheses differ by less than their rounding, and
+    a lost state would go unseen.
+    """
+
+    def build(seed=0, **options):
+        sizes = {"feature_size": 5, "vocab_size": 9, "embedding_size": 6, "hidden_size": 7}
+        config = LrcnCaptioningConfig(**{"backbone_config": TINY_CAFFENET, **sizes, **options})
+        model = LrcnForImageCaptioning(config).eval()
+        random = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name, weights in model.named_parameters():
+                if not name.startswith("encoder."):
+                    weights.uniform_(-1.5, 1.5, generator=random)
+                elif "weight" in name:
+                    weights.normal_(std=(2 / weights[0].numel()) ** 0.5, generator=random)
+            model.predict.weight.mul_(2)
+        return model
+
+    return build
+
+
+@pytest.fixture
+def pictures():
+    """Draw `count` random pictures for a tiny captioner: (count, 3, 67, 67)."""
+
+    def draw(count, seed=0):
+        return torch.randn(count, 3, 67, 67, generator=torch.Generator().manual_seed(seed))
+
+    return draw
+
+
+@pytest.fixture
+def features():
+    """Draw features of `count` pictures, as the encoder gives them."""
+
+    def draw(count, size=5, seed=0):
+        values = 0.5 * torch.randn(count, 1, size, generator=torch.Generator().manual_seed(seed))
+        return BaseModelOutput(last_hidden_state=values)
+
+    return draw
+
+
+@pytest.fixture
+def logged():
+    """What transformers and lrcn_hub log at warning level or above; stock loggers do not reach pytest's caplog."""
+    records = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = records.append
+    loggers = [logging.getLogger(name) for name in ("transformers", "lrcn_hub", "timm")]
+    transformers_logging.get_logger("transformers").warning_once.__func__.cache_clear()
+    for logger in loggers:
+        logger.addHandler(handler)
+    yield records
+    for logger in loggers:
+        logger.removeHandler(handler)
