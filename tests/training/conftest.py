@@ -28,6 +28,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import ModelOutput
 
+from lrcn_hub.plugins import forget_plugins
 from lrcn_hub.tasks import ParameterGroup, Task, model_loss
 from lrcn_hub.training.command import parse_command, recipe_from
 from lrcn_hub.training.run import run
@@ -224,9 +225,10 @@ def make_table():
 def toy_program():
     """Train in processes of their own; gives the finished process."""
 
-    def train(*words: Any, processes: int = 1, kill: str = "") -> subprocess.CompletedProcess:
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        command = [sys.executable, *(launcher if processes > 1 else []), __file__, *map(str, words)]
+    def train(*words: Any, processes: int = 1, kill: str = "", launcher: tuple = ()) -> subprocess.CompletedProcess:
+        if processes > 1:
+            launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes))
+        command = [sys.executable, *map(str, launcher), __file__, *map(str, words)]
         paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, "TOY_KILL": kill}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
@@ -236,7 +238,11 @@ def toy_program():
 
 @pytest.fixture(autouse=True)
 def _no_plugins(monkeypatch):
+    """No plugin that happens to be installed takes part, and none is forgotten afterwards."""
     monkeypatch.setenv("LRCN_PLUGINS", "")
+    forget_plugins()
+    yield
+    forget_plugins()
 
 
 if __name__ == "__main__":

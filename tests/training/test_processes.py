@@ -1,8 +1,9 @@
-"""A killed run goes on to the same bits: real processes, killed by SIGKILL at a batch and within a save."""
+"""Runs in processes of their own: killed by SIGKILL at a batch and within a save, several at once, launched."""
 
 import hashlib
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +81,13 @@ def test_a_frozen_part_does_not_stop_two_processes(toy_program, tmp_path):
     process = toy_program("--output_dir", tmp_path / "run", "--frozen", processes=2)
     assert process.returncode == 0, process.stderr
     assert "find_unused_parameters" not in process.stderr
+
+
+@pytest.mark.slow
+def test_the_accelerate_configuration_starts_a_run_as_it_stands(toy_program, tmp_path):
+    config = Path(__file__).parents[2] / "accelerate_config.yaml"
+    launcher = ("-m", "accelerate.commands.launch", "--config_file", config)
+    process = toy_program("--output_dir", tmp_path / "run", launcher=launcher)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr.startswith("1 process, device ")
+    assert (tmp_path / "run" / "model.safetensors").is_file()
