@@ -55,7 +55,9 @@ def generate(model: LrcnForImageCaptioning, features: Tensor, beams: int) -> Ten
 def bound(model: LrcnForImageCaptioning, features: Tensor, beams: int) -> None:
     """The products of `WORDS` steps for every row, and nothing else but log-softmax and top-k."""
     rows = len(features) * beams
-    layers = [(layer.cell.weight_ih_l0[:, : layer.input_size], layer.cell.weight_hh_l0) for layer in model.decoder.layers]
+    layers = [
+        (layer.cell.weight_ih_l0[:, : layer.input_size], layer.cell.weight_hh_l0) for layer in model.decoder.layers
+    ]
     visual = model.decoder.layers[model.decoder.visual]
     F.linear(features, visual.cell.weight_ih_l0[:, visual.input_size :])  # once for a caption
     x = features.new_zeros(rows, 1000)
@@ -114,7 +116,9 @@ def main() -> None:
             for batch in options.batches:
                 for beams in (1, 5):
                     row = compare(wiring, getattr(torch, dtype), batch, beams, options.rounds)
-                    print(json.dumps(row) if options.json else "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+                    print(
+                        json.dumps(row) if options.json else "  ".join(f"{k} {v}" for k, v in row.items()), flush=True
+                    )
 
 
 if __name__ == "__main__":
