@@ -53,7 +53,10 @@ def evaluate_main(argv: list[str] | None = None) -> int:
     split = str(command.flags.get("split", "test"))
     output = Path(str(command.flags.get("output", folder / "evaluation" / split)))
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    metrics = evaluate_folder(folder, task, recipe.options(task), split, output)
+    options = recipe.options(task)
+    metrics = evaluate_folder(folder, task, options, split, output)
+    if options.training.process_index > 0:
+        return 0
     line = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     sys.stdout.write(json.dumps(metrics) + "\n" if "json" in command.flags else f"{split}: {line}\n")
     return 0

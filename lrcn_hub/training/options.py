@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
 from transformers import Seq2SeqTrainingArguments
 
 
@@ -64,6 +65,7 @@ class TrainingOptions(Seq2SeqTrainingArguments):
     per_device_eval_batch_size: int = 32
     ddp_find_unused_parameters: bool | None = False
     report_to: str | list[str] | None = "none"
+    use_cpu: bool = False
     data_seed: int | None = None
     dataloader_pin_memory: bool = True
     metric_for_best_model: str | None = None
@@ -112,6 +114,8 @@ class TrainingOptions(Seq2SeqTrainingArguments):
             self.optim, self.max_grad_norm = "sgd", 0.0
         if schedule == "step":
             self.lr_scheduler_type = "constant_with_warmup"
+        # said outright, since the stock class wants a GPU for bf16 otherwise
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         super().__post_init__()
         if optim == "caffe_sgd":
             self.optim = optim

@@ -87,6 +87,8 @@ def run(task: Task, recipe: Recipe) -> RunResult:
         warm_start(model, processor, training.init_from, training.init_skip)
     trainer = LrcnTrainer(task, model, processor, tables, options)
     fit(trainer, checkpoint)
+    # What is judged and exported computes in full precision, as it will where it is loaded.
+    trainer.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     metrics = _judge(trainer, tables)
     if trainer.accelerator.is_main_process:
         history = "".join(json.dumps(entry) + "\n" for entry in trainer.state.log_history)

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from lrcn_hub.training.options import TrainingOptions
 
@@ -28,3 +29,9 @@ def test_the_task_and_not_the_loss_decides_what_is_best(tmp_path):
     options = TrainingOptions(output_dir=str(tmp_path))
     assert options.load_best_model_at_end
     assert (options.metric_for_best_model, options.greater_is_better) == (None, None)
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="there is an accelerator")
+def test_without_an_accelerator_bf16_is_computed_on_the_cpu(tmp_path):
+    options = TrainingOptions(output_dir=str(tmp_path), bf16=True)
+    assert (options.device.type, options.mixed_precision, options.dataloader_pin_memory) == ("cpu", "bf16", False)
