@@ -103,14 +103,18 @@ class TimmBackbone(TimmWrapperModel):
         network = self.timm_model
         if not hasattr(network, "pre_logits"):
             if self.feature.startswith("fc"):
-                raise ValueError(f"{self.config.architecture} has no feature {self.feature!r}; it gives pooled or grid")
+                raise ValueError(
+                    f"{self.config.architecture} has no feature {self.feature!r}; it gives pooled or grid"
+                )
         elif self.feature == "grid":
             network.pre_logits = nn.Identity()
         elif self.feature == "fc6":
-            network.pre_logits.drop = network.pre_logits.fc2 = nn.Identity()
+            for name in ("drop", "fc2", "act2"):
+                setattr(network.pre_logits, name, nn.Identity())
 
     def forward(self, pixel_values: Tensor) -> Tensor:
-        maps = self.timm_model.forward_features(pixel_values)
+        # Channels last: a third faster for small networks on CPUs, and what tensor cores want.
+        maps = self.timm_model.forward_features(pixel_values.contiguous(memory_format=torch.channels_last))
         if self.feature == "grid":
             return maps.flatten(1)
         return self.timm_model.forward_head(maps, pre_logits=self.feature != "fc8").flatten(1)
@@ -173,10 +177,12 @@ def load_backbone_weights(backbone: PreTrainedModel, weights: dict[str, Tensor])
 
 
 def _own_name(name: str, own: dict[str, Any]) -> str:
-    """Find the backbone's own name of a tensor: names are taken from the end, since prefixes differ between savers."""
-    for candidate in (name, f"timm_model.{name}", name.removeprefix("model."), name.split("backbone.")[-1]):
-        if candidate in own:
-            return candidate
+    """Find the backbone's own name of a tensor: prefixes differ between those who save."""
+    for prefix in ("", "model.", "backbone.", "encoder.backbone."):
+        bare = name.removeprefix(prefix)
+        for candidate in (bare, f"timm_model.{bare}"):
+            if candidate in own:
+                return candidate
     return name
 
 

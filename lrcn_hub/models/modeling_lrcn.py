@@ -210,7 +210,7 @@ class LrcnEncoder(LrcnPreTrainedModel):
         self.post_init()
 
     def train_backbone(self, part: str) -> None:
-        """Choose what training may change of the backbone: "frozen", its "last-layer" with weights, or the "whole".
+        """Choose what training may change of the backbone: nothing ("frozen"), its "last-layer", or the "whole".
 
         A backbone that is not trained as a whole keeps the statistics of its normalisation layers, too.
         """
@@ -223,8 +223,8 @@ class LrcnEncoder(LrcnPreTrainedModel):
         self.train(self.training)
 
     def last_layer(self) -> nn.Module:
-        """The last layer of the backbone that has weights of its own: fc8, in the authors' nets."""
-        return [m for m in self.backbone.modules() if list(m.parameters(recurse=False))][-1]
+        """The backbone's last fully connected or convolutional layer: fc8, in the authors' nets."""
+        return [m for m in self.backbone.modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
 
     def train(self, mode: bool = True) -> "LrcnEncoder":
         super().train(mode)
