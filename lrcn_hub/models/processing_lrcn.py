@@ -60,7 +60,8 @@ class LrcnCaptioningProcessor(ProcessorMixin):
     def labels(self, captions: list[str], max_length: int | None = None) -> Tensor:
         """Captions as targets (B, T): ids, the end id, then -100. Cut to `max_length`, a long one has no end."""
         eos = self.tokenizer.eos_token_id
-        rows = [[*self.tokenizer(c, add_special_tokens=False)["input_ids"], eos][:max_length] for c in captions]
+        ids = self.tokenizer(captions, add_special_tokens=False)["input_ids"]
+        rows = [[*words, eos][:max_length] for words in ids]
         return torch.nn.utils.rnn.pad_sequence(
             [torch.tensor(row) for row in rows], batch_first=True, padding_value=IGNORED_LABEL
         )
