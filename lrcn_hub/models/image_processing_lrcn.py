@@ -86,7 +86,7 @@ class LrcnImageProcessor(TorchvisionBackend):
         """A training view, (3, H, W): resized as for evaluation, cropped anywhere, mirrored half of the time."""
         x = self._cut_edges(self.process_image(image, do_convert_rgb=True), self.edge_crop)
         if self.do_resize:
-            x = self.resize(x, self.size, self.resample, antialias=self.antialias)
+            x = self._resize(x, self.size, self.resample, self.antialias)
         if self.do_center_crop:
             wanted = (self.crop_size.height, self.crop_size.width)
             spare = [max(have - want, 0) for have, want in zip(x.shape[-2:], wanted, strict=True)]
@@ -98,6 +98,10 @@ class LrcnImageProcessor(TorchvisionBackend):
             x, self.do_rescale, self.rescale_factor, self.do_normalize, tuple(self.image_mean), tuple(self.image_std)
         )
         return x.flip(-3) if self.channel_order == "bgr" else x
+
+    def _resize(self, x: Tensor, size: SizeDict, resample: Any, antialias: bool) -> Tensor:
+        # Whole grey levels as in Pillow and timm, or exact values as in captioner.py, where torch's bytes are 1 off.
+        return self.resize(x if antialias else x.float(), size, resample, antialias=antialias)
 
     @staticmethod
     def _cut_edges(x: Tensor, share: float) -> Tensor:
@@ -127,7 +131,7 @@ class LrcnImageProcessor(TorchvisionBackend):
         for image in images:  # pictures differ in size: nothing is gained by grouping them
             x = self._cut_edges(image, edge_crop)
             if do_resize:
-                x = self.resize(x, size, resample, antialias=antialias)
+                x = self._resize(x, size, resample, antialias)
             if do_center_crop:
                 x = tvF.center_crop(x, [crop_size.height, crop_size.width])  # rounds the offset as timm and Caffe do
             x = self.rescale_and_normalize(x, do_rescale, rescale_factor, do_normalize, image_mean, image_std)
