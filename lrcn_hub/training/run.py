@@ -42,6 +42,8 @@ class RunResult:
 
     folder: Path
     metrics: dict[str, dict[str, float]]
+    tables: dict[str, Dataset] | None = None
+    """The data, if they were read: a run that is found complete does without."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -95,7 +97,7 @@ def run(task: Task, recipe: Recipe) -> RunResult:
         write_text(folder / HISTORY_FILE, history)
         export(trainer.model, processor, task, folder, recipe=recipe.plain(), metrics=metrics)
     trainer.accelerator.wait_for_everyone()
-    return RunResult(folder, metrics)
+    return RunResult(folder, metrics, tables)
 
 
 def fit(trainer: LrcnTrainer, checkpoint: Path | None) -> None:

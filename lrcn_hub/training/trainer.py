@@ -16,11 +16,12 @@ from transformers.trainer_callback import ExportableState
 
 from lrcn_hub.plugins import notify
 from lrcn_hub.publishing.folders import full_disk_named, partial_folder, remove, without_progress_bars
-from lrcn_hub.tasks import Batch, ParameterGroup, Task
+from lrcn_hub.tasks import Batch, Task
 from lrcn_hub.training.caffe_sgd import CaffeSGD
 from lrcn_hub.training.checkpoints import STATE, checkpoint_folder, rotate, seal
 from lrcn_hub.training.evaluation import evaluate_table
 from lrcn_hub.training.examples import EpochSampler, SeededExamples
+from lrcn_hub.training.optimization import freeze_all_but, make_caffe_sgd, step_policy, stock_groups
 from lrcn_hub.training.options import TrainingOptions
 from lrcn_hub.training.recipe import RunOptions
 
@@ -113,10 +114,14 @@ class LrcnTrainer(Seq2SeqTrainer):
         """Make the optimizer from the task's groups of parameters; whatever is in none of them is frozen."""
         if self.optimizer is None:
             groups = self.task.parameter_groups(self.model, self.options.model)
-            trained = {id(parameter) for group in groups for parameter in group.parameters}
-            for parameter in self.model.parameters():
-                parameter.requires_grad_(id(parameter) in trained and parameter.requires_grad)
-            self.optimizer = self._caffe_sgd(groups) if self.args.optim == "caffe_sgd" else self._stock(groups)
+            freeze_all_but(self.model, groups)
+            if self.args.optim == "caffe_sgd":
+                self.optimizer = make_caffe_sgd(groups, self.args)
+            else:
+                decaying = set(self.get_decay_parameter_names(self.model))
+                decaying_ids = {id(p) for name, p in self.model.named_parameters() if name in decaying}
+                optimizer_class, defaults = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+                self.optimizer = optimizer_class(stock_groups(groups, self.args, decaying_ids), **defaults)
         return self.optimizer
 
     def create_scheduler(
@@ -162,35 +167,6 @@ class LrcnTrainer(Seq2SeqTrainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return EpochSampler(self.train_dataset if train_dataset is None else train_dataset, self.args.data_seed)
-
-    def _stock(self, groups: list[ParameterGroup]) -> torch.optim.Optimizer:
-        """A stock optimizer; biases and the weights of normalisations do not decay."""
-        decaying_names = set(self.get_decay_parameter_names(self.model))
-        decaying = {id(p) for name, p in self.model.named_parameters() if name in decaying_names}
-        arguments: list[dict[str, Any]] = [
-            {
-                "params": chosen,
-                "lr": self.args.learning_rate * group.learning_rate_multiplier,
-                "weight_decay": self.args.weight_decay * group.weight_decay_multiplier if decays else 0.0,
-            }
-            for group in _base_rate_first(groups)
-            for decays in (True, False)
-            if (chosen := [p for p in group.parameters if p.requires_grad and (id(p) in decaying) == decays])
-        ]
-        optimizer_class, defaults = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-        return optimizer_class(arguments, **defaults)
-
-    def _caffe_sgd(self, groups: list[ParameterGroup]) -> CaffeSGD:
-        rate, decay = self.args.learning_rate, self.args.weight_decay
-        arguments: list[dict[str, Any]] = [
-            {
-                "params": [p for p in group.parameters if p.requires_grad],
-                "lr": rate * group.learning_rate_multiplier,
-                "weight_decay": decay * group.weight_decay_multiplier,
-            }
-            for group in _base_rate_first(groups)
-        ]
-        return CaffeSGD(arguments, lr=rate, momentum=self.args.momentum, clip=self.args.clip_gradients)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any = None) -> None:
         """Write a checkpoint that has its name only when it is whole, then delete those no longer needed."""
@@ -263,11 +239,6 @@ class _SaveBest(TrainerCallback):
             control.should_save = True
 
 
-def step_policy(step: int, step_size: int, gamma: float, warmup: int = 0) -> float:
-    """Factor of the learning rate at `step`: Caffe's lr_policy "step", gamma ** floor(step / step_size)."""
-    return float(gamma ** (step // step_size)) * (min(1.0, step / warmup) if warmup else 1.0)
-
-
 def _objective(task: Task, name: str | None) -> Any:
     chosen = next(iter(task.objectives)) if name is None else name
     if chosen not in task.objectives:
@@ -278,8 +249,3 @@ def _objective(task: Task, name: str | None) -> Any:
 def _targets(batch: Batch) -> torch.Tensor:
     """Count the targets of a batch, a scalar."""
     return batch["labels"].ne(-100).sum()
-
-
-def _base_rate_first(groups: list[ParameterGroup]) -> list[ParameterGroup]:
-    """Order groups so that the learning rate that is logged, the first's, is the recipe's."""
-    return sorted(groups, key=lambda group: group.learning_rate_multiplier != 1)

@@ -5,7 +5,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from lrcn_hub.training.caffe_sgd import CaffeSGD
-from lrcn_hub.training.trainer import step_policy
+from lrcn_hub.training.optimization import step_policy
 
 # momentum 0.5, weight decay 0.1, clip 10, rate 0.1 halved after two steps, two batches accumulated.
 # Weight w: lr_mult 1, decay_mult 1, starts at 1. Bias b: lr_mult 2, decay_mult 0, starts at 0.
