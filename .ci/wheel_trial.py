@@ -9,7 +9,8 @@ from lrcn_hub.data.moving_shapes import draw_scene, random_scene  # noqa: F401 -
 
 assert "site-packages" in lrcn_hub.__file__, lrcn_hub.__file__
 command = [str(Path(sys.executable).parent / "lrcn"), "train", "--task", "captioning", "--recipe", "captioning_demo"]
-small = ["--output_dir", "model", "--max_steps", "2", "--data.train", "64", "--data.validation", "8", "--data.test", "8"]
+sizes = [f"--data.moving_shapes.{split}={rows}" for split, rows in (("train", 64), ("validation", 8), ("test", 8))]
+small = ["--output_dir", "model", "--max_steps", "2", *sizes]
 subprocess.run([*command, *small], check=True)
 
 from transformers import pipeline  # noqa: E402 - after the training process

@@ -1,6 +1,6 @@
 """Words per second: `generate` beside its bound and beside stepping torch's fused LSTM.
 
-Paper size (vocabulary 8,801; embedding and hidden size 1000; fc8 of 1000 values), 20 words a caption, one thread, no CNN.
+Paper size (vocabulary 8,801; embedding and hidden size 1000; fc8 of 1000 values), 20 words, one thread, no CNN.
 Three ways make the same captions:
 
 - ours: ``model.generate``;

@@ -1,1 +1,1 @@
-"""The recipes that come with LRCN Hub: one YAML file for each run that matters, named on the command line without .yaml."""
+"""The recipes that come with LRCN Hub: a YAML file for each run that matters; the command line takes its bare name."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from lrcn_captioning.building import build_image_processor
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from lrcn_captioning.building import build_image_processor
 from lrcn_hub.models import CaffeNet, CaffeNetConfig
 from lrcn_hub.models.backbones_lrcn import TimmBackbone
 from lrcn_hub.plugins import get_task

@@ -17,6 +17,7 @@ from lrcn_captioning.tables import SPLITS, Example, texts_of, to_tables
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
     from lrcn_captioning.data import CaptioningDataOptions, DataReport
 
 CAPTION_KEYS = ("captions", "caption", "text")

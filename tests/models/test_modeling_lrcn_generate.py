@@ -4,9 +4,10 @@ import warnings
 
 import pytest
 import torch
-from lrcn_captioning.generation import best_of_samples
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
+
+from lrcn_captioning.generation import best_of_samples
 
 END, LIMIT = 0, 8
 MODES = {

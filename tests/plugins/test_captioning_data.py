@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lrcn_captioning.data import CaptionCollator, CaptioningDataOptions, DataReport, load_tables
 from PIL import Image
 
+from lrcn_captioning.data import CaptionCollator, CaptioningDataOptions, DataReport, load_tables
 from lrcn_hub.data.text import build_word_tokenizer
 from lrcn_hub.models import LrcnCaptioningProcessor, LrcnImageProcessor
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from lrcn_captioning.generation import best_of_samples, generate_captions, log_likelihood
 
+from lrcn_captioning.generation import best_of_samples, generate_captions, log_likelihood
 from lrcn_hub.models import LrcnCaptioningConfig, LrcnForImageCaptioning
 
 

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 from datasets import Dataset, DatasetDict
+from PIL import Image
+
 from lrcn_captioning.data import CaptioningDataOptions, DataReport
 from lrcn_captioning.readers import read_tables
-from PIL import Image
 
 SHARED = Path(__file__).parents[3] / "shared/data"
 needs_real_files = pytest.mark.skipif(not SHARED.is_dir(), reason="the real caption files are not here")

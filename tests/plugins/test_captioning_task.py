@@ -1,15 +1,15 @@
 import json
 
-import lrcn_captioning
 import pytest
 import timm
 import torch
-from lrcn_captioning.options import CaptioningDataOptions, CaptioningEvaluationOptions, CaptioningModelOptions
-from lrcn_captioning.task import Captioning
 from PIL import Image
 from safetensors.torch import save_file
 from transformers import AutoProcessor, PreTrainedTokenizerFast
 
+import lrcn_captioning
+from lrcn_captioning.options import CaptioningDataOptions, CaptioningEvaluationOptions, CaptioningModelOptions
+from lrcn_captioning.task import Captioning
 from lrcn_hub import LrcnForImageCaptioning
 from lrcn_hub.data.text import build_word_tokenizer, count_vocabulary
 from lrcn_hub.tasks import model_loss
