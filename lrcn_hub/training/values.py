@@ -83,7 +83,7 @@ def _convert_mapping(value: Any, annotation: Any) -> dict[Any, Any]:
 
 def _convert_scalar(value: Any, annotation: Any) -> Any:
     if annotation is None or annotation is type(None):
-        if value is None:
+        if value is None or value == "none":  # as `describe` writes it; YAML's own word is null
             return None
     elif annotation is float or annotation is int:
         number = _number(value)

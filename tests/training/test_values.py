@@ -21,6 +21,8 @@ class Colour(Enum):
         ("1e3", int, 1000),
         (3.0, int, 3),
         (None, int | None, None),
+        ("none", int | None, None),
+        ("none", str | None, "none"),
         ("5", int | str, "5"),
         ("1e-3", float | None, 0.001),
         ([1, "2"], list[int], [1, 2]),
