@@ -44,7 +44,7 @@ def bars(scores: Mapping[str, Scores]) -> list[Bar]:
 
 
 def ratio(scores: Mapping[str, Scores], metric: str) -> float:
-    """Divide the captioner's score by that of the best baseline; against a baseline of 0, anything is infinitely more."""
+    """Divide the captioner's score by the best baseline's; against a baseline of 0, anything is infinitely more."""
     found, best = scores[MODEL][metric], max(scores[name][metric] for name in BASELINES)
     if not best:
         return float("inf") if found else 0.0
