@@ -147,7 +147,8 @@ def test_states_do_not_change_under_those_who_hold_them(stack, data):
     stack(inputs, static, after)
     after.reorder_cache(torch.tensor([2, 0, 0]))
     assert_same_state(state, before)
-    for mine, its in zip(after.hidden, kept.hidden, strict=True):
+    values = [[*one.hidden, *one.cell, one.static_gates] for one in (after, kept)]
+    for mine, its in zip(*values, strict=True):
         assert torch.equal(mine, its[[2, 0, 0]])
 
 
