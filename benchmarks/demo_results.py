@@ -1,0 +1,96 @@
+"""The demo's figures over several seeds, on both splits, into docs/results.json.
+
+For every seed ``lrcn demo --harder`` runs in a process of its own, in outputs/results/COMMIT/seed-N. What is found
+finished there is taken as it is, unless tracked files differ from the commit (which is then written with a +). Each
+figure is given for every seed, with mean and smallest.
+
+    python benchmarks/demo_results.py [--seeds 0 1 2] [--output docs/results.json]
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from lrcn_hub.publishing.versions import collect_versions
+
+SYSTEMS = ("model", "nearest_by_feature", "nearest_by_pixels", "picture_blind", "human", "oracle")
+METRICS = ("objects_right", "relation_stated", "relation_right", "size_stated", "size_right", "bleu_4", "cider_d")
+
+
+def run_demo(seed: int, folder: Path) -> dict[str, Any]:
+    """Run the demo for one seed, its output shown as it comes; gives its results.json."""
+    file = folder / "results.json"
+    if not file.is_file():
+        command = [sys.executable, "-m", "lrcn_cli", "demo", "--harder", "--seed", str(seed)]
+        subprocess.run([*command, "--output_dir", str(folder)], check=True)
+    results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return results
+
+
+def gather(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the figures of several runs side by side: by split, system and metric, one value for each run.
+
+    Raises ValueError if the runs were made by different versions.
+    """
+    versions = runs[0]["versions"]
+    if any(run["versions"] != versions for run in runs):
+        raise ValueError("these runs were made by different versions; delete outputs/results and run again")
+    return {
+        "commit": versions["commit"],
+        "versions": {"python": versions["python"], **versions["packages"]},
+        "machine": runs[0]["machine"],
+        "seeds": [run["seed"] for run in runs],
+        "seconds": [run["seconds"] for run in runs],
+        "splits": {
+            split: {
+                "pictures": first["pictures"],
+                "steps": first["steps"],
+                "parameters": first["parameters"],
+                "scores": {system: _figures(runs, split, system) for system in SYSTEMS},
+            }
+            for split, first in runs[0]["splits"].items()
+        },
+    }
+
+
+def _figures(runs: list[dict[str, Any]], split: str, system: str) -> dict[str, dict[str, Any]]:
+    figures = {}
+    for metric in METRICS:
+        values = [run["splits"][split]["scores"][system][metric] for run in runs]
+        figures[metric] = {
+            "mean": round(fmean(values), 4),
+            "min": round(min(values), 4),
+            "seeds": [round(value, 4) for value in values],
+        }
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--output", type=Path, default=Path("docs/results.json"))
+    options = parser.parse_args()
+    commit = collect_versions()["commit"] or "+"
+    folder = Path("outputs/results", commit[:12])
+    if commit.endswith("+"):
+        folder = Path("outputs/results/uncommitted")
+        shutil.rmtree(folder, ignore_errors=True)
+    runs = [run_demo(seed, folder / f"seed-{seed}") for seed in options.seeds]
+    results = gather(runs)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    for split, found in results["splits"].items():
+        figures = {
+            name: f"{value['mean']:.3f} ({value['min']:.3f})" for name, value in found["scores"]["model"].items()
+        }
+        print(f"{split}: mean (smallest)", "  ".join(f"{name} {value}" for name, value in figures.items()))
+    print(f"written to {options.output}")
+
+
+if __name__ == "__main__":
+    main()
