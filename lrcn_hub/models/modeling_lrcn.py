@@ -106,16 +106,16 @@ class LrcnLayer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         if static_gates is None and static is not None:
             static_gates = self.project_static(static)
-        weight = self.cell.weight_ih_l0[:, : self.input_size]
+        weight, bias = self.cell.weight_ih_l0[:, : self.input_size], self.cell.bias_ih_l0 + self.cell.bias_hh_l0
         h, c = state
         outputs = []
         for t in range(inputs.shape[1]):
             if continues is not None:
                 h, c = h * continues[:, t, None], c * continues[:, t, None]
-            gates = F.linear(inputs[:, t], weight, self.cell.bias_ih_l0)
+            gates = F.linear(inputs[:, t], weight, bias)
             if static_gates is not None:
                 gates = gates + static_gates
-            h, c = self._step(torch.addmm(gates, h, self.cell.weight_hh_l0.t()) + self.cell.bias_hh_l0, c)
+            h, c = self._step(torch.addmm(gates, h, self.cell.weight_hh_l0.t()), c)
             outputs.append(h)
         hidden = torch.stack(outputs, dim=1)
         return (hidden if self.output is None else torch.tanh(self.output(hidden))), (h, c)
@@ -197,7 +197,10 @@ class LrcnPreTrainedModel(PreTrainedModel):
 
 
 class LrcnEncoder(LrcnPreTrainedModel):
-    """The backbone as the encoder of `generate`: (B, 3, H, W) pictures in, features (B, 1, F) out."""
+    """The backbone as the encoder of `generate`: (B, 3, H, W) pictures in, features (B, 1, F) out.
+
+    In a model without a backbone (GivenFeaturesConfig), features (B, F) come in.
+    """
 
     def __init__(self, config: LrcnCaptioningConfig, backbone: PreTrainedModel | None = None):
         super().__init__(config)
@@ -235,7 +238,8 @@ class LrcnEncoder(LrcnPreTrainedModel):
         return self
 
     def forward(self, pixel_values: Tensor, **kwargs: Any) -> BaseModelOutput:
-        features = self.backbone(pixel_values.to(self.dtype))  # (B, F)
+        dtype = next((p.dtype for p in self.backbone.parameters()), pixel_values.dtype)
+        features = self.backbone(pixel_values.to(dtype))  # (B, F)
         if features.shape[-1] != self.config.feature_size:
             raise ValueError(
                 f"the backbone gives {features.shape[-1]} values of {self.config.feature!r} for pictures of size "
