@@ -1,0 +1,29 @@
+"""The real demo, for one seed, as a user runs it: minutes on two cores."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+BASELINES = ("nearest_by_feature", "nearest_by_pixels", "picture_blind")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_demo_learns_to_name_pairs_of_objects_that_it_never_saw_together(tmp_path):
+    command = [sys.executable, "-m", "lrcn_cli", "demo", "--output_dir", str(tmp_path / "demo")]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-4000:]
+    assert str(tmp_path / "demo" / "report.html") in process.stdout
+
+    results = json.loads((tmp_path / "demo" / "results.json").read_text(encoding="utf-8"))["splits"]["pairs"]
+    scores = results["scores"]
+    model = scores["model"]
+    assert model["objects_right"] >= 0.6
+    assert model["objects_right"] >= 3 * max(scores[name]["objects_right"] for name in BASELINES)
+    assert model["relation_stated"] >= 0.3  # else the next share would be of very few
+    assert model["relation_right"] >= 0.75
+    assert model["cider_d"] >= 1.2 * max(scores[name]["cider_d"] for name in BASELINES)
+    assert scores["oracle"]["cider_d"] > scores["human"]["cider_d"] > 2
+    assert results["captions_equal_in_a_new_process"] == 24
