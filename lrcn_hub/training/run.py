@@ -24,7 +24,7 @@ from lrcn_hub.training.command import help_text, parse_command, recipe_from, wri
 from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
 from lrcn_hub.training.options import TrainingOptions
 from lrcn_hub.training.recipe import Recipe, RunOptions
-from lrcn_hub.training.run_folder import is_complete, open_run_folder
+from lrcn_hub.training.run_folder import begin_run, holds_run, is_complete
 from lrcn_hub.training.trainer import LrcnTrainer
 from lrcn_hub.training.warm_start import warm_start
 
@@ -77,8 +77,8 @@ def run(task: Task, recipe: Recipe) -> RunResult:
     training = options.training
     folder = Path(training.output_dir)
     _log_setting(training)
-    checkpoint = _open(folder, task, recipe, training)
-    if is_complete(folder):
+    has_begun, checkpoint = _look_into(folder, task, recipe, training)
+    if has_begun and is_complete(folder):
         logger.info("%s is complete: nothing to do", folder)
         return RunResult(folder, json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
     tables = _load_tables(task, options)
@@ -88,6 +88,8 @@ def run(task: Task, recipe: Recipe) -> RunResult:
     if training.init_from and checkpoint is None:
         warm_start(model, processor, training.init_from, training.init_skip)
     trainer = LrcnTrainer(task, model, processor, tables, options)
+    if not has_begun and trainer.accelerator.is_main_process:
+        begin_run(folder, recipe)
     fit(trainer, checkpoint)
     # What is judged and exported computes in full precision, as it will where it is loaded.
     trainer.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
@@ -151,14 +153,14 @@ def _log_setting(training: TrainingOptions) -> None:
     logger.info("%d process%s, device %s, precision %s", count, "" if count == 1 else "es", name, precision)
 
 
-def _open(folder: Path, task: Task, recipe: Recipe, training: TrainingOptions) -> Path | None:
-    found: list[Any] = [None]
+def _look_into(folder: Path, task: Task, recipe: Recipe, training: TrainingOptions) -> tuple[bool, Path | None]:
+    """See whether this run has already begun in `folder`, and which checkpoint it can go on from."""
+    found: list[Any] = [False, None]
     if training.process_index == 0:
-        open_run_folder(folder, task, recipe, overwrite=training.overwrite_output_dir)
-        found = [newest_sound_checkpoint(folder)]
+        has_begun = holds_run(folder, task, recipe, overwrite=training.overwrite_output_dir)
+        found = [has_begun, newest_sound_checkpoint(folder) if has_begun else None]
     broadcast_object_list(found)
-    checkpoint: Path | None = found[0]
-    return checkpoint
+    return found[0], found[1]
 
 
 def _load_tables(task: Task, options: RunOptions) -> dict[str, Dataset]:

@@ -18,11 +18,11 @@ from lrcn_hub.training.recipe import Recipe, read_recipe, resolve
 logger = logging.getLogger(__name__)
 
 
-def open_run_folder(folder: Path, task: Task, recipe: Recipe, *, overwrite: bool) -> None:
-    """Make `folder` the place of a run of `recipe`, new or to be resumed.
+def holds_run(folder: Path, task: Task, recipe: Recipe, *, overwrite: bool) -> bool:
+    """Whether `folder` holds a run of `recipe` to go on with; if not, one may begin there. Nothing is changed.
 
     Raises ValueError where it holds a run of another recipe, naming the keys that differ, or files that are no run,
-    unless `overwrite`: then that run's checkpoints are deleted and other files stay beside the new run's.
+    unless `overwrite`.
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"output_dir {folder} is a file; choose another with --output_dir")
@@ -31,18 +31,27 @@ def open_run_folder(folder: Path, task: Task, recipe: Recipe, *, overwrite: bool
         differences = _differences(folder, task, recipe)
         if not differences:
             _warn_of_other_versions(folder)
-            return
+            return True
         if not overwrite:
             raise ValueError(
                 f"output_dir {folder} holds a run of another recipe, which differs in {'; '.join(differences)} "
                 "(there against now); choose another --output_dir, or delete that run with --overwrite_output_dir"
             )
-        _delete_run(folder)
     elif contents and not overwrite:
         raise ValueError(
             f"output_dir {folder} is not empty and holds no run (it has {', '.join(contents[:3])}); choose another "
             "--output_dir, or write beside these files with --overwrite_output_dir"
         )
+    return False
+
+
+def begin_run(folder: Path, recipe: Recipe) -> None:
+    """Write the recipe of a new run into `folder`; a run that is there is deleted, other files stay.
+
+    It is called when all is ready to train, so that a run that cannot begin leaves everything as it was.
+    """
+    if (folder / RECIPE_FILE).exists():
+        _delete_run(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # The recipe comes first: with it alone, the same command goes on here.
     write_text(folder / RECIPE_FILE, yaml.safe_dump(recipe.plain(), sort_keys=False, allow_unicode=True))
