@@ -103,7 +103,7 @@ def read_recipe(name: str) -> Values:
     file = _recipe_file(name)
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"recipe {name}: not YAML: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"recipe {name}: a recipe has the keys task, {', '.join(SECTIONS)}; this is {content!r}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -47,9 +47,7 @@ def warm_start(model: PreTrainedModel, processor: Any, source: str | Path, skip:
     result = WarmStart()
     with torch.no_grad():
         for file in files:
-            with safe_open(file, framework="pt") as weights:
-                for name in weights.keys():  # noqa: SIM118 (no mapping)
-                    _take(name, weights, own, skip or [], result)
+            _take_all(file, own, skip or [], result)
     result.fresh = [name for name in own if name not in set(result.loaded)]
     _refuse_other_vocabulary(model, processor, Path(source), result)
     if not result.loaded:
@@ -59,6 +57,15 @@ def warm_start(model: PreTrainedModel, processor: Any, source: str | Path, skip:
         )
     _log(result, source)
     return result
+
+
+def _take_all(file: Path, own: dict[str, torch.Tensor], skip: list[str], result: WarmStart) -> None:
+    try:
+        with safe_open(file, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118 (no mapping)
+                _take(name, weights, own, skip, result)
+    except SafetensorError as error:
+        raise ValueError(f"init_from {file}: no sound safetensors file: {error}") from error
 
 
 def _take(name: str, weights: Any, own: dict[str, torch.Tensor], skip: list[str], result: WarmStart) -> None:

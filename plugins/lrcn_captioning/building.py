@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from safetensors import SafetensorError
@@ -34,7 +35,10 @@ def build_tokenizer(tables: Mapping[str, Dataset], options: CaptioningModelOptio
     Raises ValueError if no word is left, or if the other one has no token that ends a sentence.
     """
     if options.tokenizer != "authors":
-        tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
+        except OSError as error:
+            raise OSError(f"tokenizer {options.tokenizer}: {error}") from error
         if tokenizer.eos_token_id is None:
             raise ValueError(f"tokenizer {options.tokenizer} has no eos_token: a caption could not end")
         return tokenizer
@@ -47,7 +51,10 @@ def build_tokenizer(tables: Mapping[str, Dataset], options: CaptioningModelOptio
 
 
 def build_image_processor(options: CaptioningModelOptions) -> LrcnImageProcessor:
-    """Make the preprocessing that belongs to the backbone, with what the options say otherwise."""
+    """Make the preprocessing that belongs to the backbone, with what the options say otherwise.
+
+    Raises ValueError for a backbone that timm does not know, or not with these options.
+    """
     if options.backbone == CAFFENET:
         side = options.image_size or CaffeNetConfig().image_size
         before_crop = round(side * BEFORE_CROP)
@@ -55,10 +62,7 @@ def build_image_processor(options: CaptioningModelOptions) -> LrcnImageProcessor
             size={"height": before_crop, "width": before_crop}, crop_size={"height": side, "width": side}
         )
     else:
-        import timm
-
-        network = timm.create_model(options.backbone, **options.backbone_options)
-        processor = LrcnImageProcessor.for_timm(network, options.image_size)
+        processor = LrcnImageProcessor.for_timm(_timm_network(options), options.image_size)
     check_names("preprocessing", options.preprocessing, LrcnImageProcessor.valid_kwargs.__annotations__)
     return LrcnImageProcessor(**{**processor.to_dict(), **options.preprocessing})
 
@@ -66,19 +70,17 @@ def build_image_processor(options: CaptioningModelOptions) -> LrcnImageProcessor
 def build_captioner(processor: LrcnCaptioningProcessor, options: CaptioningModelOptions) -> LrcnForImageCaptioning:
     """Make a captioner to be trained, with the backbone's weights where the options name some.
 
-    Raises ValueError, FileNotFoundError or safetensors' error for weights that are not there or do not fit.
+    Raises ValueError or OSError for weights that are not there or do not fit.
     """
     side = _picture_side(processor)
     feature = options.feature or ("fc8" if options.backbone == CAFFENET else "pooled")
     backbone_config = _backbone_config(options, side)
-    backbone = build_backbone(backbone_config, feature, pretrained=options.backbone_pretrained)
-    if options.backbone_weights:
-        _load_weights(backbone, options.backbone_weights)
+    backbone, feature_size = _backbone(backbone_config, feature, side, options)
     tokenizer = processor.tokenizer
     config = LrcnCaptioningConfig(
         backbone_config=backbone_config,
         feature=feature,
-        feature_size=measure_feature_size(backbone, side),
+        feature_size=feature_size,
         wiring=options.wiring,
         num_layers=options.num_layers,
         visual_layer=options.visual_layer,
@@ -112,6 +114,43 @@ def _backbone_config(options: CaptioningModelOptions, side: int) -> PreTrainedCo
     if options.backbone == CAFFENET:
         return CaffeNetConfig(image_size=side, **options.backbone_options)
     return TimmWrapperConfig(architecture=options.backbone, num_classes=0, model_args=options.backbone_options or None)
+
+
+def _timm_network(options: CaptioningModelOptions) -> Any:
+    import timm
+
+    if not timm.is_model(options.backbone):
+        near = difflib.get_close_matches(options.backbone, [CAFFENET, *timm.list_models()], n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"unknown backbone {options.backbone!r}{hint}; it is {CAFFENET} or one of timm.list_models()")
+    try:
+        return timm.create_model(options.backbone, **options.backbone_options)
+    except (RuntimeError, TypeError) as error:  # timm's words for an unknown tag or option
+        raise ValueError(
+            f"backbone {options.backbone}, backbone_options {options.backbone_options}: {error}"
+        ) from error
+
+
+def _backbone(
+    config: PreTrainedConfig, feature: str, side: int, options: CaptioningModelOptions
+) -> tuple[PreTrainedModel, int]:
+    """Make the backbone, with its weights, and count the values of its feature."""
+    try:
+        backbone = build_backbone(config, feature, pretrained=options.backbone_pretrained)
+    except OSError as error:
+        raise OSError(
+            f"the published weights of {options.backbone} are not in the cache and cannot be fetched; connect to the "
+            f"network once, give a file of them as backbone_weights, or go on without (backbone_pretrained: false). "
+            f"{error}"
+        ) from error
+    except RuntimeError as error:  # torch's words for a network that ends before it begins, timm's for no weights
+        raise ValueError(f"backbone {options.backbone} for pictures of {side} x {side}: {error}") from error
+    if options.backbone_weights:
+        _load_weights(backbone, options.backbone_weights)
+    try:
+        return backbone, measure_feature_size(backbone, side)
+    except RuntimeError as error:
+        raise ValueError(f"backbone {options.backbone} cannot see pictures of {side} x {side}: {error}") from error
 
 
 def _load_weights(backbone: PreTrainedModel, file: str) -> None:

@@ -139,6 +139,8 @@ class CaptioningModelOptions:
     """File of words, one a line, to use instead of those of the training captions, for the authors' tokenizer."""
 
     def __post_init__(self) -> None:
+        if self.image_size is not None and self.image_size < 1:
+            raise ValueError(f"image_size is {self.image_size}; it must be at least 1")
         if self.backbone == CAFFENET:
             check_names("backbone_options", self.backbone_options, CAFFENET_OPTIONS)
 

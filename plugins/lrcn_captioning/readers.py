@@ -6,6 +6,7 @@ Nothing else knows file formats. A new form is one more function in `READERS`.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lrcn_captioning.data import CaptioningDataOptions, DataReport
 
 CAPTION_KEYS = ("captions", "caption", "text")
+PATHS = ("path", *(f"{split}_{kind}" for kind in ("file", "list") for split in ("train", "validation", "test")))
 
 
 def read_tables(options: CaptioningDataOptions, report: DataReport) -> dict[str, Dataset]:
@@ -33,7 +35,8 @@ def read_tables(options: CaptioningDataOptions, report: DataReport) -> dict[str,
     tables = READERS[options.reader](options, report)
     tables = {split: tables[split] for split in ("train", "validation", "test") if len(tables.get(split, ()))}
     if not tables:
-        raise ValueError(f"the {options.reader} reader found no captioned images; look at its paths")
+        given = ", ".join(f"{name} {getattr(options, name)}" for name in PATHS if getattr(options, name))
+        raise ValueError(f"the {options.reader} reader found no captioned images in {given or 'its paths'}")
     return tables
 
 
@@ -106,7 +109,7 @@ def read_flickr(options: CaptioningDataOptions, report: DataReport) -> dict[str,
 
 
 def _flickr_captions(file: Path) -> Iterator[tuple[str, str]]:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
+    with io.StringIO(_read_text(file), newline="") as lines:
         if lines.readline().strip() == "image,caption":
             for row in csv.reader(lines):
                 yield row[0], row[1]
@@ -133,7 +136,7 @@ def read_folder(options: CaptioningDataOptions, report: DataReport) -> dict[str,
         raise FileNotFoundError(f"{root}: no metadata.jsonl there, nor in a folder in it")
     examples: dict[tuple[str, Path], Example] = {}
     for file in files:
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(_read_text(file).splitlines(), 1):
             if line.strip():
                 split, example = _folder_example(line, root, file, f"{file}, line {number}")
                 known = examples.setdefault((split, example.file), Example(example.id, example.file))
@@ -191,9 +194,16 @@ def _files(options: CaptioningDataOptions, kind: str) -> dict[str, Path]:
 
 def _read_json(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(_read_text(file))
     except json.JSONDecodeError as error:
         raise ValueError(f"{file}: not JSON: {error}") from error
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: not text in UTF-8: {error}") from error
 
 
 def _divide(examples: Iterable[Example], lists: dict[str, Path], report: DataReport) -> dict[str, list[Example]]:
@@ -201,7 +211,7 @@ def _divide(examples: Iterable[Example], lists: dict[str, Path], report: DataRep
     by_id = {example.id: example for example in examples}
     splits = {}
     for split, file in lists.items():
-        names = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        names = [line.strip() for line in _read_text(file).splitlines() if line.strip()]
         names = [name if name in by_id else f"{name}.jpg" if f"{name}.jpg" in by_id else name for name in names]
         splits[split] = [by_id.get(name, Example(name, Path(name))) for name in dict.fromkeys(names)]
     inside = {example.id for examples in splits.values() for example in examples}
