@@ -6,7 +6,7 @@ Every other file here travels to the Hub with a model, so it imports torch, tran
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoModelForImageTextToText, AutoProcessor
 
 from lrcn_hub.models.backbones_lrcn import CaffeNet
-from lrcn_hub.models.configuration_lrcn import CaffeNetConfig, LrcnCaptioningConfig
+from lrcn_hub.models.configuration_lrcn import CaffeNetConfig, GivenFeaturesConfig, LrcnCaptioningConfig
 from lrcn_hub.models.image_processing_lrcn import LrcnImageProcessor
 from lrcn_hub.models.modeling_lrcn import LrcnForImageCaptioning, LrcnState
 from lrcn_hub.models.processing_lrcn import LrcnCaptioningProcessor
@@ -22,6 +22,7 @@ AutoProcessor.register(LrcnCaptioningConfig, LrcnCaptioningProcessor)
 __all__ = [
     "CaffeNet",
     "CaffeNetConfig",
+    "GivenFeaturesConfig",
     "LrcnCaptioningConfig",
     "LrcnCaptioningProcessor",
     "LrcnForImageCaptioning",

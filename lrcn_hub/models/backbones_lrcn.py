@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel, TimmWrapperConfig, TimmWrapperModel
 from transformers import initialization as init
 
-from .configuration_lrcn import CaffeNetConfig
+from .configuration_lrcn import CaffeNetConfig, GivenFeaturesConfig
 
 CAFFENET_FEATURES = ("fc6", "fc7", "fc8")
 
@@ -120,6 +120,21 @@ class TimmBackbone(TimmWrapperModel):
         return self.timm_model.forward_head(maps, pre_logits=self.feature != "fc8").flatten(1)
 
 
+class GivenFeatures(PreTrainedModel):
+    """The place of a backbone in a model without one: hands on features (batch, F) that were made elsewhere."""
+
+    config_class = GivenFeaturesConfig
+    main_input_name = "pixel_values"
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        if pixel_values.dim() != 2:
+            raise ValueError(
+                f"this model has no network that looks at pictures: give features of shape (batch, feature_size) "
+                f"instead of pixel values {tuple(pixel_values.shape)}"
+            )
+        return pixel_values
+
+
 def mark_initialised(module: nn.Module) -> None:
     """Keep `module`'s weights: transformers 5 re-initialises what does not carry this mark, silently, in post_init.
 
@@ -142,6 +157,8 @@ def build_backbone(config: PreTrainedConfig, feature: str, *, pretrained: bool =
     """
     if isinstance(config, TimmWrapperConfig) or config.model_type == TimmWrapperConfig.model_type:
         return TimmBackbone(config, feature, pretrained)
+    if config.model_type == GivenFeaturesConfig.model_type:
+        return GivenFeatures(config)
     if pretrained:
         raise ValueError("CaffeNet has no weights on the Hub: give a file of them instead (backbone_weights)")
     return CaffeNet(config, feature)
@@ -190,4 +207,4 @@ def _first(names: list[str]) -> str:
     return f" (the first is {names[0]})" if names else ""
 
 
-__all__ = ["CaffeNet", "TimmBackbone", "build_backbone", "load_backbone_weights", "mark_initialised"]
+__all__ = ["CaffeNet", "GivenFeatures", "TimmBackbone", "build_backbone", "load_backbone_weights", "mark_initialised"]

@@ -24,6 +24,12 @@ class CaffeNetConfig(PreTrainedConfig):
     image_size: int = 227
 
 
+class GivenFeaturesConfig(PreTrainedConfig):
+    """No network for pictures: the model is given features made elsewhere, (batch, F) in the place of pixel values."""
+
+    model_type = "lrcn_given_features"
+
+
 class LrcnCaptioningConfig(PreTrainedConfig):
     """A picture's feature and the words so far in, the next word out (paper section 5).
 
@@ -110,7 +116,7 @@ def _backbone_config(config: dict[str, Any] | PreTrainedConfig | None) -> PreTra
     """Read a backbone's sub-configuration; none means the released CaffeNet."""
     if config is None:
         return CaffeNetConfig()
-    known = {CaffeNetConfig.model_type: CaffeNetConfig, TimmWrapperConfig.model_type: TimmWrapperConfig}
+    known = {kind.model_type: kind for kind in (CaffeNetConfig, TimmWrapperConfig, GivenFeaturesConfig)}
     model_type = config.model_type if isinstance(config, PreTrainedConfig) else config.get("model_type")
     if model_type not in known:
         raise ValueError(f"backbone_config has model_type {model_type!r}; it must be one of {', '.join(known)}")
@@ -120,4 +126,4 @@ def _backbone_config(config: dict[str, Any] | PreTrainedConfig | None) -> PreTra
     return known[model_type].from_dict({**defaults, **config})
 
 
-__all__ = ["CaffeNetConfig", "LrcnCaptioningConfig"]
+__all__ = ["CaffeNetConfig", "GivenFeaturesConfig", "LrcnCaptioningConfig"]
