@@ -23,10 +23,11 @@ RULES = {
     "scoring": set(),
     "data": {"models"},
     "publishing": {"models", "plugins", "tasks", "hookspecs"},
+    "caffe": {"models", "data", "publishing"},
     "training": {"publishing", "plugins", "tasks", "hookspecs", "models"},
     "testing": {"training", "contract", "plugins", "tasks", "hookspecs", "models"},
     "demo": {"training", "publishing", "plugins", "tasks", "hookspecs", "models", "data", "scoring", "lrcn_hub"},
-    "lrcn_cli": {"demo", "training", "publishing", "plugins", "models", "lrcn_hub"},
+    "lrcn_cli": {"caffe", "demo", "training", "publishing", "plugins", "models", "lrcn_hub"},
     "train": {"lrcn_cli"},
     "a plugin": {"lrcn_hub", "tasks", "hookspecs", "models", "data", "scoring"},
 }

@@ -1,5 +1,5 @@
 """Publishing: writing a trained model where others can load it."""
 
-from lrcn_hub.publishing.export import export
+from lrcn_hub.publishing.export import export, export_new
 
-__all__ = ["export"]
+__all__ = ["export", "export_new"]

@@ -16,7 +16,7 @@ from lrcn_hub.publishing.folders import full_disk_named, partial_folder, remove,
 from lrcn_hub.publishing.versions import collect_versions
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, ProcessorMixin
+    from transformers import BaseImageProcessor, PreTrainedModel, ProcessorMixin
 
     from lrcn_hub.tasks import Task
 
@@ -62,6 +62,41 @@ def export(
     return folder
 
 
+def export_new(
+    model: PreTrainedModel,
+    processor: ProcessorMixin | BaseImageProcessor,
+    folder: str | Path,
+    texts: Mapping[str, str],
+) -> None:
+    """Write a model that no run of ours has trained to a new folder, with its processor and text files by their names.
+
+    It appears whole or not at all. Raises ValueError where there is something already, OSError where the disk is full.
+    """
+    folder = Path(folder)
+    check_is_new(folder)
+    partial = partial_folder(folder)
+    remove(partial)
+    weights = sum(tensor.nbytes for tensor in model.state_dict().values())
+    try:
+        with full_disk_named(folder, weights + 2**20), without_progress_bars():
+            partial.mkdir(parents=True)
+            _write_model(partial, model, processor)
+            for name, text in texts.items():
+                (partial / name).write_text(text, encoding="utf-8")
+            if folder.is_dir():
+                folder.rmdir()
+            os.replace(partial, folder)
+    finally:
+        remove(partial)
+    logger.info("exported to %s", folder)
+
+
+def check_is_new(folder: Path) -> None:
+    """Raise ValueError unless `folder` is empty or not there at all; what an interrupted write left does not count."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is there already and is not an empty folder; choose another")
+
+
 def _write(
     partial: Path,
     model: PreTrainedModel,
@@ -69,12 +104,16 @@ def _write(
     recipe: Mapping[str, Any],
     metrics: Mapping[str, Any],
 ) -> None:
-    model.save_pretrained(partial)
-    processor.save_pretrained(partial)
+    _write_model(partial, model, processor)
     recipe_text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
     (partial / RECIPE_FILE).write_text(recipe_text, encoding="utf-8")
-    (partial / VERSIONS_FILE).write_text(json.dumps(collect_versions(), indent=2) + "\n", encoding="utf-8")
     (partial / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_model(partial: Path, model: PreTrainedModel, processor: ProcessorMixin | BaseImageProcessor) -> None:
+    model.save_pretrained(partial)
+    processor.save_pretrained(partial)
+    (partial / VERSIONS_FILE).write_text(json.dumps(collect_versions(), indent=2) + "\n", encoding="utf-8")
 
 
 def _move(partial: Path, folder: Path) -> None:
