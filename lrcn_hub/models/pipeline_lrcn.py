@@ -29,6 +29,10 @@ class LrcnImageToTextPipeline(Pipeline):
     _load_image_processor = False
     _load_feature_extractor = False
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.processor.check_vocabulary(self.model.config.vocab_size)
+
     def __call__(self, images: ImageSource | Iterable[ImageSource], **kwargs: Any) -> Any:
         return super().__call__(list(images) if isinstance(images, tuple) else images, **kwargs)
 

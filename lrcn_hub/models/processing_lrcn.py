@@ -49,6 +49,14 @@ class LrcnCaptioningProcessor(ProcessorMixin):
         bos = self.tokenizer.bos_token_id
         return int(self.tokenizer.eos_token_id if bos is None else bos)
 
+    def check_vocabulary(self, vocab_size: int) -> None:
+        """Raise ValueError unless a model that knows `vocab_size` words can mean the words of this tokenizer."""
+        if len(self.tokenizer) != vocab_size:
+            raise ValueError(
+                f"the tokenizer has {len(self.tokenizer)} words, but the model was trained with {vocab_size}: "
+                "tokenizer.json and model.safetensors do not belong together"
+            )
+
     def prompts(self, texts: list[str]) -> Tensor:
         """Beginnings of captions as ids (B, 1 + words), all equally long: a recurrent model cannot skip padding."""
         rows = [[self.start_token_id, *self.tokenizer(text, add_special_tokens=False)["input_ids"]] for text in texts]

@@ -26,7 +26,7 @@ from lrcn_hub.training.options import TrainingOptions
 from lrcn_hub.training.recipe import Recipe, RunOptions
 from lrcn_hub.training.run_folder import begin_run, holds_run, is_complete
 from lrcn_hub.training.trainer import LrcnTrainer
-from lrcn_hub.training.warm_start import warm_start
+from lrcn_hub.training.warm_start import other_words, warm_start
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -84,6 +84,7 @@ def run(task: Task, recipe: Recipe) -> RunResult:
     tables = _load_tables(task, options)
     set_seed(training.seed)
     processor = task.build_processor(tables, options.model)
+    _refuse_other_words(processor, checkpoint)
     model = task.build_model(processor, options.model)
     if training.init_from and checkpoint is None:
         warm_start(model, processor, training.init_from, training.init_skip)
@@ -161,6 +162,14 @@ def _look_into(folder: Path, task: Task, recipe: Recipe, training: TrainingOptio
         found = [has_begun, newest_sound_checkpoint(folder) if has_begun else None]
     broadcast_object_list(found)
     return found[0], found[1]
+
+
+def _refuse_other_words(processor: Any, checkpoint: Path | None) -> None:
+    if checkpoint and (difference := other_words(processor, checkpoint)):
+        raise ValueError(
+            f"{checkpoint}: {difference}, so the data are not those this run began with; bring these back, or begin "
+            "anew in another --output_dir"
+        )
 
 
 def _load_tables(task: Task, options: RunOptions) -> dict[str, Dataset]:

@@ -99,17 +99,27 @@ def _refuse_other_vocabulary(model: PreTrainedModel, processor: Any, source: Pat
                 f"init_from {source}: its vocabulary has {theirs[0]} words, the model's {ours[0]} ({name}); use the "
                 f"same vocabulary, or leave these weights out: --init_skip {' '.join(sorted(rows))}"
             )
-    tokenizer = getattr(processor, "tokenizer", processor)
-    file = (source if source.is_dir() else source.parent) / "tokenizer.json"
-    if not rows.intersection(result.loaded) or not file.is_file() or not hasattr(tokenizer, "get_vocab"):
+    if not rows.intersection(result.loaded):
         return
-    theirs_by_id = {number: word for word, number in _vocabulary(file).items()}
-    for word, number in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]):
-        if theirs_by_id.get(number) != word:
-            raise ValueError(
-                f"init_from {source}: word {number} of its vocabulary is {theirs_by_id.get(number)!r}, the model's is "
-                f"{word!r}; use the same vocabulary, or leave these weights out: --init_skip {' '.join(sorted(rows))}"
-            )
+    if difference := other_words(processor, source if source.is_dir() else source.parent):
+        raise ValueError(
+            f"init_from {source}: {difference}; use the same vocabulary, or leave these weights out: "
+            f"--init_skip {' '.join(sorted(rows))}"
+        )
+
+
+def other_words(processor: Any, folder: Path) -> str | None:
+    """Say where the vocabulary saved in `folder` first differs from the processor's; None if nowhere, or without."""
+    tokenizer = getattr(processor, "tokenizer", processor)
+    file = folder / "tokenizer.json"
+    if not file.is_file() or not hasattr(tokenizer, "get_vocab"):
+        return None
+    theirs = {number: word for word, number in _vocabulary(file).items()}
+    ours = {number: word for word, number in tokenizer.get_vocab().items()}
+    for number in sorted(theirs | ours):
+        if theirs.get(number) != ours.get(number):
+            return f"word {number} of its vocabulary is {theirs.get(number)!r}, the model's is {ours.get(number)!r}"
+    return None
 
 
 def _vocabulary_weights(model: PreTrainedModel) -> set[str]:

@@ -96,6 +96,7 @@ class Captioning(Task):
     ) -> list[str]:
         from lrcn_captioning.generation import generate_captions
 
+        processor.check_vocabulary(model.config.vocab_size)
         ids = generate_captions(model, batch["pixel_values"], **asdict(options))
         captions: list[str] = processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return captions
