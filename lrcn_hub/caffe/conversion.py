@@ -143,7 +143,7 @@ def _warnings(contents: Contents, vocabulary: str | Path | None) -> list[str]:
         )
     if contents.captioner is not None and vocabulary is None:
         warnings.append(
-            "no vocabulary was given, so words are called by their ids, for want of the authors' vocabulary.txt (--vocabulary)"
+            "no vocabulary was given, so words are called by their ids; give the authors' list of words (--vocabulary)"
         )
     if contents.captioner is None and vocabulary is not None:
         warnings.append(f"CaffeNet knows no words: {vocabulary} was not used")

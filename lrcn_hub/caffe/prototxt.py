@@ -17,7 +17,7 @@ from lrcn_hub.caffe.wire import CaffeFileError
 Fields = dict[str, list[Any]]
 """A message: the values of each of its fields, in order; a value is a number, a bool, a string or a message."""
 
-MAX_BYTES = 16 * 2**20
+MAX_BYTES = 4 * 2**20
 
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|\#[^\n]*)
