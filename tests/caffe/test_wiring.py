@@ -133,7 +133,10 @@ WRONG = {
         ('bottom: "embedded" bottom: "cont" top', 'bottom: "embedded" bottom: "cont" bottom: "fc8" top'),
         "lstm1 has a static input; its weights disagree",
     ),
-    "another number of units": (("num_output: 4 } }", "num_output: 1000 } }"), "lstm1 has num_output 1000, but its weights are for 4"),
+    "another number of units": (
+        ("num_output: 4 } }", "num_output: 1000 } }"),
+        "lstm1 has num_output 1000, but its weights are for 4",
+    ),
     "skipped layer": (
         ('bottom: "lstm2" top: "predict"', 'bottom: "lstm1" top: "predict"'),
         "predict reads lstm1; it should read lstm2",
