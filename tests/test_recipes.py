@@ -235,8 +235,8 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write_weights(folder, network):
-    """Weights of the network that recipes name, as small as SMALL makes it, from a source of their own."""
+def write_weights(name, network):
+    """Weights of the network, as small as SMALL makes it, where the recipe expects them."""
     from transformers import TimmWrapperConfig
 
     if network == "caffenet":
@@ -246,8 +246,8 @@ def write_weights(folder, network):
     else:
         config = TimmWrapperConfig(architecture=network, num_classes=0, model_args=NARROW_VGG)
         weights = TimmBackbone(config, "fc8").timm_model.state_dict()
-    file = folder / "weights" / f"{network}.safetensors"
-    file.parent.mkdir(exist_ok=True)
+    file = Path(resolved(name)[1].sections["model"]["backbone_weights"])
+    file.parent.mkdir(parents=True)
     save_file(weights, file)
     return weights
 
@@ -269,7 +269,7 @@ def test_two_steps_of_a_recipe_give_a_judged_model(name, place):
 @pytest.mark.parametrize("name", TWO_STAGES)
 def test_two_steps_of_both_stages(name, place, caplog):
     network = name.split("_")[1]
-    released = write_weights(place, network)
+    released = write_weights(f"{name}_frozen", network)
     first_folder, first = train(f"{name}_frozen")
     metrics = json.loads((first_folder / "metrics.json").read_text())
     assert metrics.keys() == {"validation", "test"} and "cider_d" in metrics["test"]
