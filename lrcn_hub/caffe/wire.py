@@ -14,7 +14,7 @@ import numpy as np
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 WIDTHS = {FIXED32: 4, FIXED64: 8}
-MAX_FIELDS = 2_000_000
+MAX_FIELDS = 250_000
 """Fields walked over in one file, an unpacked list counting once; models have thousands, hostile files millions."""
 
 _WINDOW = 2**16
