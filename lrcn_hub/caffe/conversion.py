@@ -139,7 +139,8 @@ def _warnings(contents: Contents, vocabulary: str | Path | None) -> list[str]:
     if contents.captioner is not None and contents.cnn is None:
         warnings.append(
             "the files hold no CNN, so the model cannot look at photos: it takes features in their place; for photos "
-            f"add the CNN's file, {REFERENCE_FILE} for captioners trained on it frozen"
+            "add a file with its conv1..fc8, best the snapshot of its training, which changes fc8 even where the CNN "
+            f"is frozen, or else {REFERENCE_FILE}"
         )
     if contents.captioner is not None and vocabulary is None:
         warnings.append(
