@@ -50,7 +50,7 @@ class LrcnLayer(nn.Module):
     """One recurrent layer with an optional static input that is seen at every step (Caffe's x_static).
 
     There is one set of parameters and two ways through it: torch's fused kernel for sequences, plain linear maths for
-    single steps, for restarts and for a static input projected beforehand. Both give the same numbers.
+    single steps, for restarts, and wherever a static input is worth projecting once. Both give the same numbers.
 
     `cell` "lstm": i, f, o = sigmoid, g = tanh of W_x x + W_s s + W_h h + b; c = f c + i g; h = o tanh(c). As in Caffe
     there is one bias: torch's second one stays 0. "rnn": h = tanh(W_x x + W_s s + W_h h + b), out tanh(W_o h + b_o).
@@ -85,9 +85,10 @@ class LrcnLayer(nn.Module):
         Give `static` (B, S) or its projection `static_gates`. Where `continues` (B, T) is 0, a row forgets its state
         before that step (Caffe's cont).
         """
-        if inputs.shape[1] == 1 or continues is not None or static_gates is not None:
+        wide_on_cpu = static is not None and inputs.device.type == "cpu"  # see docs/performance.md
+        if inputs.shape[1] == 1 or continues is not None or static_gates is not None or wide_on_cpu:
             return self._steps(inputs, state, static, static_gates, continues)
-        if static is not None:
+        if static is not None:  # the fused kernel takes no gates
             inputs = torch.cat([inputs, static[:, None].expand(-1, inputs.shape[1], -1)], dim=-1)
         h, c = state[0][None], state[1][None]
         if self.output is None:
@@ -107,15 +108,15 @@ class LrcnLayer(nn.Module):
         if static_gates is None and static is not None:
             static_gates = self.project_static(static)
         weight, bias = self.cell.weight_ih_l0[:, : self.input_size], self.cell.bias_ih_l0 + self.cell.bias_hh_l0
+        gates = F.linear(inputs, weight, bias)  # (B, T, 4H): what does not wait for the step before
+        if static_gates is not None:
+            gates = gates + static_gates[:, None]
         h, c = state
         outputs = []
-        for t in range(inputs.shape[1]):
+        for t, known in enumerate(gates.unbind(dim=1)):
             if continues is not None:
                 h, c = h * continues[:, t, None], c * continues[:, t, None]
-            gates = F.linear(inputs[:, t], weight, bias)
-            if static_gates is not None:
-                gates = gates + static_gates
-            h, c = self._step(torch.addmm(gates, h, self.cell.weight_hh_l0.t()), c)
+            h, c = self._step(torch.addmm(known, h, self.cell.weight_hh_l0.t()), c)
             outputs.append(h)
         hidden = torch.stack(outputs, dim=1)
         return (hidden if self.output is None else torch.tanh(self.output(hidden))), (h, c)
