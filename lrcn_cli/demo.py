@@ -7,11 +7,17 @@ Needs no network and no data: pictures of moving shapes are made on the spot. It
 judges held-out pictures, exports the model, reloads it in a new process and writes an HTML report.
 
 arguments:
-  --output_dir DIR  where model and report go"""
+  --output_dir DIR   where model and report go (default outputs/demo)
+  --split SPLIT      what is held out: pairs of objects never seen together (the default), or combinations of colour
+                     and shape never seen on one object
+  --harder           train and judge on combinations as well
+  --seed N           draws other pictures and other initial weights (default 0)
+
+Every option of `lrcn train` goes as well, such as --max_steps 200, or --overwrite_output_dir to begin anew."""
 
 EXAMPLES = """
 lrcn demo
-lrcn demo --output_dir my-demo
+lrcn demo --output_dir my-demo --harder
 """
 
 
