@@ -126,7 +126,7 @@ def _vocabulary_weights(model: PreTrainedModel) -> set[str]:
     """Name the weights with one row for each word: those of the layers a model offers as its embeddings."""
     own = set()
     for layer_of in (model.get_input_embeddings, model.get_output_embeddings):
-        with contextlib.suppress(NotImplementedError):
+        with contextlib.suppress(NotImplementedError):  # how the stock class says that there is no such layer
             own |= {id(parameter) for parameter in getattr(layer_of(), "parameters", list)()}
     return {name for name, parameter in model.named_parameters(remove_duplicate=False) if id(parameter) in own}
 
