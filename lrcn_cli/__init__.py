@@ -36,8 +36,8 @@ examples:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    # Read once, when torch is imported. Threads that spin while they wait make training on two cores many times slower
-    # as soon as another program wants one of them; sleeping threads cost next to nothing (docs/performance.md).
+    # Read once, when torch is imported. Threads that spin while they wait are faster on free cores, but far slower
+    # as soon as another program wants a core (docs/performance.md). OMP_WAIT_POLICY=active chooses them.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     argv = sys.argv[1:] if argv is None else argv
     words = [word for word in argv if word != "--debug"]
