@@ -36,9 +36,10 @@ examples:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    # Read once, when torch is imported. Threads that spin while they wait are faster on free cores, but far slower
-    # as soon as another program wants a core (docs/performance.md). OMP_WAIT_POLICY=active chooses them.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Read once, when torch is imported. OpenMP's threads spin while they wait, by default so long that training stalls
+    # when another program wants a core; sleeping at once halves the speed on free cores (docs/performance.md).
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     argv = sys.argv[1:] if argv is None else argv
     words = [word for word in argv if word != "--debug"]
     parser = _parser()

@@ -14,8 +14,8 @@ from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from .backbones_lrcn import build_backbone, mark_initialised
-from .beam_search_lrcn import beam_search
 from .configuration_lrcn import LrcnCaptioningConfig
+from .search_lrcn import beam_search, greedy_search
 
 IGNORED_LABEL = -100  # a position without a target, PyTorch's convention; Caffe's authors write -1
 BACKBONE_TRAINING = ("frozen", "last-layer", "whole")
@@ -24,8 +24,8 @@ BACKBONE_TRAINING = ("frozen", "last-layer", "whole")
 class LrcnState:
     """All that a recurrent model remembers: h and c of every layer, and how many steps it has seen.
 
-    `hidden` and `cell` hold one (B, H) tensor for each layer (`cell` is what an RNN leaves unused). `static_gates` is
-    the static input's share in the visual layer's gates, (B, 4H), computed once for a whole sentence.
+    `hidden` and `cell` hold one (B, H) tensor for each layer (an RNN, which has no cell, repeats h). `static_gates` is
+    what the static input gives to the visual layer's gates, (B, 4H), computed once for a whole sentence.
     It is also the cache of transformers' `generate`, which asks for the last three members.
     """
 
@@ -69,64 +69,88 @@ class LrcnLayer(nn.Module):
         self.output = nn.Linear(hidden_size, hidden_size) if cell == "rnn" else None
 
     def project_static(self, static: Tensor) -> Tensor:
-        """The part of the gates that a static input (B, S) gives at every step: (B, 4H), or (B, H) for "rnn"."""
-        return F.linear(static, self.cell.weight_ih_l0[:, self.input_size :])
+        """What a static input (B, S) and the bias give to the gates of every step: (B, 4H), or (B, H) for "rnn"."""
+        return F.linear(static, self.cell.weight_ih_l0[:, self.input_size :], self._bias())
+
+    def _bias(self) -> Tensor:
+        return self.cell.bias_ih_l0 + self.cell.bias_hh_l0
 
     def forward(
         self,
         inputs: Tensor,
-        state: tuple[Tensor, Tensor],
+        state: tuple[Tensor, Tensor] | None = None,
         static: Tensor | None = None,
         static_gates: Tensor | None = None,
         continues: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Run `inputs` (B, T, D) from `state` (h and c, each (B, H)); gives the outputs (B, T, H) and the new state.
 
-        Give `static` (B, S) or its projection `static_gates`. Where `continues` (B, T) is 0, a row forgets its state
-        before that step (Caffe's cont).
+        Without `state` the layer has seen nothing: h and c are 0, and their products are not computed. Give `static`
+        (B, S) or its projection `static_gates`. Where `continues` (B, T) is 0, a row forgets its state before that
+        step (Caffe's cont).
         """
+        if inputs.shape[1] == 1 and continues is None:
+            return self._one_step(inputs[:, 0], state, static, static_gates)
         wide_on_cpu = static is not None and inputs.device.type == "cpu"  # see docs/performance.md
-        if inputs.shape[1] == 1 or continues is not None or static_gates is not None or wide_on_cpu:
+        if continues is not None or static_gates is not None or wide_on_cpu:
             return self._steps(inputs, state, static, static_gates, continues)
         if static is not None:  # the fused kernel takes no gates
             inputs = torch.cat([inputs, static[:, None].expand(-1, inputs.shape[1], -1)], dim=-1)
-        h, c = state[0][None], state[1][None]
+        before = None if state is None else (state[0][None], state[1][None])
         if self.output is None:
-            outputs, (h, c) = self.cell(inputs, (h, c))
+            outputs, (h, c) = self.cell(inputs, before)
             return outputs, (h[0], c[0])
-        hidden, h = self.cell(inputs, h)
-        return torch.tanh(self.output(hidden)), (h[0], state[1])
+        hidden, h = self.cell(inputs, before and before[0])
+        return self._output(hidden), (h[0], h[0])
+
+    def _one_step(
+        self, x: Tensor, state: tuple[Tensor, Tensor] | None, static: Tensor | None, static_gates: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        gates = torch.addmm(self._known_gates(static, static_gates), x, self._input_weight().t())
+        h, c = self._step(gates, state)
+        return self._output(h)[:, None], (h, c)
 
     def _steps(
         self,
         inputs: Tensor,
-        state: tuple[Tensor, Tensor],
+        state: tuple[Tensor, Tensor] | None,
         static: Tensor | None,
         static_gates: Tensor | None,
         continues: Tensor | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        if static_gates is None and static is not None:
-            static_gates = self.project_static(static)
-        weight, bias = self.cell.weight_ih_l0[:, : self.input_size], self.cell.bias_ih_l0 + self.cell.bias_hh_l0
-        gates = F.linear(inputs, weight, bias)  # (B, T, 4H): what does not wait for the step before
-        if static_gates is not None:
-            gates = gates + static_gates[:, None]
-        h, c = state
+        known = self._known_gates(static, static_gates)
+        gates = F.linear(inputs, self._input_weight()) + (known if known.dim() == 1 else known[:, None])  # (B, T, 4H)
         outputs = []
         for t, known in enumerate(gates.unbind(dim=1)):
-            if continues is not None:
-                h, c = h * continues[:, t, None], c * continues[:, t, None]
-            h, c = self._step(torch.addmm(known, h, self.cell.weight_hh_l0.t()), c)
+            if state is not None and continues is not None:
+                state = (state[0] * continues[:, t, None], state[1] * continues[:, t, None])
+            state = h, c = self._step(known, state)
             outputs.append(h)
-        hidden = torch.stack(outputs, dim=1)
-        return (hidden if self.output is None else torch.tanh(self.output(hidden))), (h, c)
+        return self._output(torch.stack(outputs, dim=1)), (h, c)
 
-    def _step(self, gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    def _input_weight(self) -> Tensor:
+        return self.cell.weight_ih_l0[:, : self.input_size]
+
+    def _known_gates(self, static: Tensor | None, static_gates: Tensor | None) -> Tensor:
+        """What the gates of every step begin with."""
+        if static_gates is None:
+            static_gates = self._bias() if static is None else self.project_static(static)
+        return static_gates
+
+    def _step(self, gates: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+        if state is not None:  # else h and c are 0
+            gates = torch.addmm(gates, state[0], self.cell.weight_hh_l0.t())
         if self.output is not None:
-            return torch.tanh(gates), c
+            h = torch.tanh(gates)
+            return h, h
         i, f, g, o = gates.chunk(4, dim=-1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        c = torch.sigmoid(i) * torch.tanh(g)
+        if state is not None:
+            c = c + torch.sigmoid(f) * state[1]
         return torch.sigmoid(o) * torch.tanh(c), c
+
+    def _output(self, hidden: Tensor) -> Tensor:
+        return hidden if self.output is None else torch.tanh(self.output(hidden))
 
 
 class LrcnStack(nn.Module):
@@ -149,11 +173,6 @@ class LrcnStack(nn.Module):
             for k in range(num_layers)
         )
 
-    def initial_state(self, inputs: Tensor) -> LrcnState:
-        """The state of a model that has seen nothing: zeros, one row for each row of `inputs`."""
-        zeros = inputs.new_zeros(inputs.shape[0], self.hidden_size)
-        return LrcnState([zeros] * len(self.layers), [zeros] * len(self.layers))
-
     def forward(
         self,
         inputs: Tensor,
@@ -161,19 +180,24 @@ class LrcnStack(nn.Module):
         state: LrcnState | None = None,
         continues: Tensor | None = None,
     ) -> tuple[Tensor, LrcnState]:
-        """Run `inputs` (B, T, D) with `static` (B, S) from `state`; gives outputs (B, T, H) and the new state."""
-        state = state or self.initial_state(inputs)
-        static_gates = state.static_gates
+        """Run `inputs` (B, T, D) with `static` (B, S) from `state`, or from one that has seen nothing.
+
+        Gives outputs (B, T, H) and the new state.
+        """
+        if state is None and torch.is_grad_enabled():  # then all weights must take part, or DDP waits for gradients
+            zeros = inputs.new_zeros(inputs.shape[0], self.hidden_size)
+            state = LrcnState([zeros] * len(self.layers), [zeros] * len(self.layers))
+        static_gates = state.static_gates if state else None
         if static is not None and static_gates is None and inputs.shape[1] == 1:
             static_gates = self.layers[self.visual].project_static(static)
         x, hidden, cell = inputs, [], []
         for k, layer in enumerate(self.layers):
             seen = (static, static_gates) if k == self.visual else (None, None)
-            x, (h, c) = layer(x, (state.hidden[k], state.cell[k]), *seen, continues)
-            x = F.dropout(x, self.dropout, self.training)
+            x, (h, c) = layer(x, (state.hidden[k], state.cell[k]) if state else None, *seen, continues)
+            x = F.dropout(x, self.dropout, True) if self.training else x
             hidden.append(h)
             cell.append(c)
-        return x, LrcnState(hidden, cell, state.steps + inputs.shape[1], static_gates)
+        return x, LrcnState(hidden, cell, (state.steps if state else 0) + inputs.shape[1], static_gates)
 
 
 class LrcnPreTrainedModel(PreTrainedModel):
@@ -314,13 +338,22 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
         if len(features) != len(decoder_input_ids):
             raise ValueError(f"{len(decoder_input_ids)} sentences but {len(features)} pictures: give image_index")
 
-        words = F.dropout(self.embedding(decoder_input_ids), self.config.embedding_dropout, self.training)
-        hidden, state = self.decoder(words, features, past_key_values)
-        logits = self.predict(hidden)
+        logits, state = self.decode(decoder_input_ids, features, past_key_values)
         loss = None if labels is None else sentence_loss(logits, labels, num_items_in_batch)
         return Seq2SeqLMOutput(
             loss=loss, logits=logits, past_key_values=state, encoder_last_hidden_state=encoder_outputs[0]
         )
+
+    def decode(self, words: Tensor, features: Tensor, state: LrcnState | None = None) -> tuple[Tensor, LrcnState]:
+        """Read `words` (B, T) about pictures of `features` (B, F); gives logits of next words (B, T, V) and the state.
+
+        One step of this is all that a search needs.
+        """
+        embedded = self.embedding(words)
+        if self.training:
+            embedded = F.dropout(embedded, self.config.embedding_dropout)
+        hidden, state = self.decoder(embedded, features, state)
+        return self.predict(hidden), state
 
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """Move `labels` (B, T) right by one step behind the start id; where there is no target, the padding id."""
@@ -354,8 +387,10 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
             return next((value for value in values if value is not None), None)
 
         stock = chosen("do_sample") or chosen("length_penalty") is not None or chosen("early_stopping") is not None
-        if (chosen("num_beams") or 1) > 1 and not stock:
-            kwargs.setdefault("custom_generate", beam_search)
+        beams = chosen("num_beams") or 1
+        plain = not chosen("return_dict_in_generate") and kwargs.get("streamer") is None
+        if not stock and (beams > 1 or plain):
+            kwargs.setdefault("custom_generate", beam_search if beams > 1 else greedy_search)
         if kwargs.get("max_length") is not None:
             kwargs.setdefault("max_new_tokens", None)  # a default of ours, which would take precedence
         if kwargs.get("encoder_outputs") is not None:

@@ -64,7 +64,7 @@ def by_the_equations(stack, inputs, static, state, restarts=None):
                 h = sigmoid(o) * np.tanh(c)
                 outputs.append(h)
             else:
-                h = np.tanh(gates)
+                h = c = np.tanh(gates)  # the state repeats h where a cell would be
                 outputs.append(np.tanh(weights["output.weight"] @ h + weights["output.bias"]))
         x = np.stack(outputs)
         states.append((h, c))

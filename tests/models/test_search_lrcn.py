@@ -13,7 +13,7 @@ from transformers import GenerationConfig, GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput
 
 from lrcn_hub.models import LrcnState, modeling_lrcn
-from lrcn_hub.models.beam_search_lrcn import beam_search
+from lrcn_hub.models.search_lrcn import beam_search
 
 END, LIMIT = 0, 7
 WIRINGS = ["1u", "2u", "2f", "4f"]
