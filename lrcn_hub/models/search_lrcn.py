@@ -32,12 +32,13 @@ def greedy_search(
     words, new, features, state = input_ids, input_ids, model_kwargs["encoder_outputs"][0][:, 0], None
     pad = int(generation_config._pad_token_tensor)
     ended = torch.zeros(len(words), dtype=torch.bool, device=words.device)
-    while not bool(ended.all()):
-        logits, state = model.decode(new, features, state)
-        new = logits_processor(words, logits[:, -1].float()).argmax(-1).masked_fill(ended, pad)[:, None]
-        words = torch.cat([words, new], dim=1)
-        ended = ended | stopping_criteria(words, None)
-    return words
+    with torch.inference_mode():
+        while not bool(ended.all()):
+            logits, state = model.decode(new, features, state)
+            new = logits_processor(words, logits[:, -1].float()).argmax(-1).masked_fill(ended, pad)[:, None]
+            words = torch.cat([words, new], dim=1)
+            ended = ended | stopping_criteria(words, None)
+    return words.clone()  # a normal tensor, which training may use
 
 
 def beam_search(
@@ -63,15 +64,16 @@ def beam_search(
     pool = _Pool(input_ids, beams, num_groups)
     all_scores: list[Tensor] = []
     new, features, state = input_ids, model_kwargs["encoder_outputs"][0][:, 0], None
-    while not bool(pool.finished.all()):
-        logits, state = model.decode(new, features, state)
-        log_p = logits_processor(pool.words, logits[:, -1].float().log_softmax(-1))
-        if generation_config.return_dict_in_generate and generation_config.output_scores:
-            all_scores.append(log_p)
-        pool.extend(log_p.view(-1, beams, log_p.shape[-1]), diversity_penalty, pad)
-        pool.finished |= stopping_criteria(pool.words, None).view_as(pool.finished)
-        state.reorder_cache(pool.parents)
-        new = pool.words[:, -1:]
+    with torch.inference_mode():
+        while not bool(pool.finished.all()):
+            logits, state = model.decode(new, features, state)
+            log_p = logits_processor(pool.words, logits[:, -1].float().log_softmax(-1))
+            if generation_config.return_dict_in_generate and generation_config.output_scores:
+                all_scores.append(log_p)
+            pool.extend(log_p.view(-1, beams, log_p.shape[-1]), diversity_penalty, pad)
+            pool.finished |= stopping_criteria(pool.words, None).view_as(pool.finished)
+            state.reorder_cache(pool.parents)
+            new = pool.words[:, -1:]
     return pool.result(generation_config, all_scores, input_ids.shape[1])
 
 
@@ -137,7 +139,7 @@ class _Pool:
         return GenerateBeamEncoderDecoderOutput(
             sequences=sequences,
             sequences_scores=self.scores.flatten()[rows],
-            scores=tuple(all_scores[:length]) or None,
+            scores=tuple(scores.clone() for scores in all_scores[:length]) or None,
             beam_indices=history,
         )
 

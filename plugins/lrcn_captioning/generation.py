@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
 from lrcn_hub.models import LrcnForImageCaptioning
-from lrcn_hub.models.search_lrcn import beam_search
 from lrcn_hub.models.modeling_lrcn import IGNORED_LABEL
+from lrcn_hub.models.search_lrcn import beam_search
 
 STRATEGIES = ("greedy", "beam", "sample", "best-of-n", "diverse-beam")
 
