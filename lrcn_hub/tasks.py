@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:  # a plugin can be listed without importing torch
     import torch
     from datasets import Dataset
+    from PIL import Image
     from transformers import PreTrainedModel, ProcessorMixin
 
 Rows = list[dict[str, Any]]
@@ -101,3 +102,20 @@ class Task(ABC):
     @abstractmethod
     def compute_metrics(self, predictions: list[Any], table: Dataset, options: Any) -> dict[str, float]:
         """Judge `predictions`, one for each row of `table` in its order, by the evaluation options."""
+
+    def describe_data(self, tables: Mapping[str, Dataset], options: Any) -> dict[str, Any]:
+        """Say what the data were, for the model card, from the tables and the data options; plain values only.
+
+        Known keys, all but the first left out where they are not known: ``rows``, a number for each split; ``source``,
+        what the data are called; ``dataset`` and ``revision``, their name and commit on the Hub; ``license``, the
+        Hub's name of that under which weights learnt from them may go; ``leaks``, rows in more than one split;
+        ``bad_samples``, rows left out. Any other key with a number for each split becomes a column beside ``rows``.
+        """
+        return {"rows": {split: len(table) for split, table in tables.items()}}
+
+    def illustrate(self, table: Dataset, predictions: list[Any], options: Any) -> Image.Image | None:
+        """Draw some rows of `table` with their answers, for the model card; none unless the data may be copied.
+
+        `predictions` has an answer for each row, `options` are the data options.
+        """
+        return None

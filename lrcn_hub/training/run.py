@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from transformers import TrainerState, set_seed
 
 from lrcn_hub.plugins import get_task
 from lrcn_hub.publishing.export import export
-from lrcn_hub.publishing.folders import write_text
+from lrcn_hub.publishing.folders import remove, write_text
 from lrcn_hub.tasks import Task
 from lrcn_hub.training.checkpoints import newest_sound_checkpoint, processes_of, trainer_state
 from lrcn_hub.training.command import help_text, parse_command, recipe_from, written_recipe
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HISTORY_FILE = "history.jsonl"
+DATA_FILE = "data.json"
+ASSETS = "assets"
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ def run(task: Task, recipe: Recipe) -> RunResult:
     if trainer.accelerator.is_main_process:
         history = "".join(json.dumps(entry) + "\n" for entry in trainer.state.log_history)
         write_text(folder / HISTORY_FILE, history)
+        with _not_vital("describing the data"):
+            write_text(folder / DATA_FILE, json.dumps(task.describe_data(tables, options.data), indent=2) + "\n")
         export(trainer.model, processor, task, folder, recipe=recipe.plain(), metrics=metrics)
     trainer.accelerator.wait_for_everyone()
     return RunResult(folder, metrics, tables)
@@ -200,7 +205,26 @@ def _judge(trainer: LrcnTrainer, tables: Mapping[str, Dataset]) -> dict[str, dic
             task, trainer.model, trainer.processor, tables[split], options, trainer.accelerator
         )
         if trainer.accelerator.is_main_process:
-            folder = Path(options.training.output_dir) / "evaluation" / split
-            write_evaluation(folder, tables[split], predictions, metrics[split])
+            folder = Path(options.training.output_dir)
+            write_evaluation(folder / "evaluation" / split, tables[split], predictions, metrics[split])
+            with _not_vital(f"drawing answers of split {split}"):
+                _illustrate(task, tables[split], predictions, options.data, folder / ASSETS / f"{split}.png")
         logger.info("%s: %s", split, ", ".join(f"{name} {value:.4g}" for name, value in metrics[split].items()))
     return metrics
+
+
+def _illustrate(task: Task, table: Dataset, predictions: list[Any], options: Any, file: Path) -> None:
+    """Keep a picture of some answers for the model card, or none: one from an earlier run must not stay."""
+    remove(file)
+    if (picture := task.illustrate(table, predictions, options)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(file, optimize=True)
+
+
+@contextmanager
+def _not_vital(what: str) -> Iterator[None]:
+    """Go on without what is only for the model card, where it fails: a trained model must not be lost for it."""
+    try:
+        yield
+    except Exception as error:
+        logger.warning("%s failed, so the model card goes without: %s: %s", what, type(error).__name__, error)

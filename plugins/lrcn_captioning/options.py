@@ -59,6 +59,12 @@ class CaptioningDataOptions:
     count."""
     allow_leak: bool = False
     """Go on although a picture is in more than one split; the model card says so."""
+    license: str = ""
+    """Licence under which weights learnt from these data may be published, by the Hub's name for it, such as
+    cc-by-4.0; for the model card."""
+    show_pictures: bool = False
+    """Copy a few judged pictures into the model card: only where their licence allows it. Moving shapes always
+    are."""
     captions_per_image: int | None = 1
     """Captions of a picture used in a step, drawn anew each time, sharing one pass through the CNN; none: all. The
     authors train on single pairs: 1."""
@@ -79,6 +85,11 @@ class CaptioningDataOptions:
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
         check_names("moving_shapes", self.moving_shapes, MOVING_SHAPES_OPTIONS)
+
+
+def is_built_in(options: CaptioningDataOptions) -> bool:
+    """Whether the pictures are our own moving shapes, which anybody may copy."""
+    return options.reader == "moving-shapes"
 
 
 @dataclass

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrcn_captioning.options import (
     CaptioningDataOptions,
     CaptioningEvaluationOptions,
     CaptioningModelOptions,
+    is_built_in,
 )
 from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task, model_loss
 
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
+    from PIL import Image
     from transformers import PreTrainedModel
 
     from lrcn_hub.models import LrcnCaptioningProcessor, LrcnForImageCaptioning
@@ -109,3 +111,13 @@ class Captioning(Task):
 
         scores = score_captions(predictions, table["captions"][:])
         return {**scores, "different_captions": len(set(predictions)) / len(predictions)}
+
+    def describe_data(self, tables: Mapping[str, Dataset], options: CaptioningDataOptions) -> dict[str, Any]:
+        from lrcn_captioning.card import describe_data
+
+        return describe_data(tables, options)
+
+    def illustrate(self, table: Dataset, predictions: list[str], options: CaptioningDataOptions) -> Image.Image | None:
+        from lrcn_captioning.card import draw_strip
+
+        return draw_strip(table, predictions) if options.show_pictures or is_built_in(options) else None
