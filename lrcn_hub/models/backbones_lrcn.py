@@ -42,7 +42,7 @@ class CaffeNet(PreTrainedModel):
         self.conv5 = nn.Conv2d(c4, c5, 3, padding=1, groups=2)
         self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         self.norm = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)  # Caffe: (1 + alpha / 5 * sum of squares)
-        sizes = (c5 * _map_side(config.image_size) ** 2, *config.fc_sizes)
+        sizes = (c5 * config.map_side**2, *config.fc_sizes)
         depth = CAFFENET_FEATURES.index(feature) + 1
         for name, inputs, outputs in zip(CAFFENET_FEATURES[:depth], sizes[:depth], sizes[1:], strict=False):
             setattr(self, name, nn.Linear(inputs, outputs))
@@ -70,14 +70,6 @@ class CaffeNet(PreTrainedModel):
             if layer is module and isinstance(layer, nn.Conv2d | nn.Linear):
                 init.normal_(layer.weight, std=0.005 if name in ("fc6", "fc7") else 0.01)
                 init.constant_(layer.bias, 1.0 if name in ("conv2", "conv4", "conv5", "fc6", "fc7") else 0.0)
-
-
-def _map_side(image_size: int) -> int:
-    """The side of the last map, with pooling that rounds up: 227 -> 55 -> 27 -> 13 -> 6."""
-    side = (image_size - 11) // 4 + 1
-    for _ in range(3):
-        side = -(-(side - 3) // 2) + 1
-    return side
 
 
 class TimmBackbone(TimmWrapperModel):

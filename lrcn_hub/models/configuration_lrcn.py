@@ -4,10 +4,41 @@ from typing import Any
 
 from transformers import PreTrainedConfig, TimmWrapperConfig
 
+from .limits_lrcn import (
+    MAX_LAYERS,
+    MAX_SIDE,
+    MAX_SIZE,
+    MAX_WIDTH,
+    check_count,
+    check_counts,
+    check_labels,
+    check_parameters,
+    check_share,
+    check_spread,
+    check_stock_values,
+    check_timm,
+)
+
 WIRINGS = {"1u": (1, 1), "2u": (2, 1), "2f": (2, 2), "4f": (4, 2)}
 """Name in the paper -> (recurrent layers, the layer that the visual input enters); u = unfactored, f = factored."""
 
 FEATURES = ("fc6", "fc7", "fc8", "pooled", "grid")
+
+CAPTIONING_CODE = {
+    "auto_map": {
+        "AutoConfig": "configuration_lrcn.LrcnCaptioningConfig",
+        "AutoModel": "modeling_lrcn.LrcnForImageCaptioning",
+        "AutoModelForImageTextToText": "modeling_lrcn.LrcnForImageCaptioning",
+    },
+    "custom_pipelines": {
+        "image-to-text": {
+            "impl": "pipeline_lrcn.LrcnImageToTextPipeline",
+            "pt": ["AutoModelForImageTextToText"],
+            "type": "multimodal",
+        }
+    },
+}
+"""Where the code of a captioner is, in the files saved with it: what transformers asks config.json for."""
 
 
 class CaffeNetConfig(PreTrainedConfig):
@@ -23,11 +54,43 @@ class CaffeNetConfig(PreTrainedConfig):
     dropout: float = 0.5
     image_size: int = 227
 
+    def __post_init__(self, **kwargs: Any) -> None:
+        check_labels(kwargs)
+        super().__post_init__(**kwargs)
+        check_stock_values(self)
+        check_counts("channels", self.channels, 5, MAX_SIZE)
+        check_counts("fc_sizes", self.fc_sizes, 3, MAX_WIDTH)
+        check_share("dropout", self.dropout)
+        check_count("image_size", self.image_size, MAX_SIDE, least=39)  # of fewer pixels, pooling leaves none
+        check_parameters(self.count_parameters())
+
+    @property
+    def map_side(self) -> int:
+        """The side of the last map, with pooling that rounds up: 227 -> 55 -> 27 -> 13 -> 6."""
+        side = (self.image_size - 11) // 4 + 1
+        for _ in range(3):
+            side = -(-(side - 3) // 2) + 1
+        return side
+
+    def count_parameters(self, feature: str = "fc8") -> int:
+        """Count the weights and biases of the layers up to `feature`."""
+        c1, c2, c3, c4, c5 = self.channels
+        convolutions = (3 * 11**2 * c1, c1 // 2 * 5**2 * c2, c2 * 3**2 * c3, c3 // 2 * 3**2 * c4, c4 // 2 * 3**2 * c5)
+        sizes = (c5 * self.map_side**2, *self.fc_sizes)
+        depth = {"fc6": 1, "fc7": 2}.get(feature, 3)
+        full = sum((inputs + 1) * outputs for inputs, outputs in zip(sizes[:depth], sizes[1:], strict=False))
+        return sum(convolutions) + sum(self.channels) + full
+
 
 class GivenFeaturesConfig(PreTrainedConfig):
     """No network for pictures: the model is given features made elsewhere, (batch, F) in the place of pixel values."""
 
     model_type = "lrcn_given_features"
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        check_labels(kwargs)
+        super().__post_init__(**kwargs)
+        check_stock_values(self)
 
 
 class LrcnCaptioningConfig(PreTrainedConfig):
@@ -41,6 +104,8 @@ class LrcnCaptioningConfig(PreTrainedConfig):
     - `initializer_range` is the half width of the uniform distribution of new recurrent and word weights.
 
     The word ids are the authors': 0 ends a sentence, starts it and fills up; 1 is an unknown word.
+
+    Raises ValueError naming a value that is wrong or beyond all reason (`limits_lrcn`).
     """
 
     model_type = "lrcn_captioning"
@@ -67,6 +132,10 @@ class LrcnCaptioningConfig(PreTrainedConfig):
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
+        if type(self).__module__.startswith(
+            "lrcn_hub."
+        ):  # installed code is taken, and nobody is asked to trust other
+            kwargs = {name: value for name, value in kwargs.items() if name not in CAPTIONING_CODE}
         self.backbone_config = _backbone_config(self.backbone_config)
         self.num_layers, self.visual_layer = _resolve_wiring(self.wiring, self.num_layers, self.visual_layer)
         names = {layers: name for name, layers in WIRINGS.items()}
@@ -75,25 +144,47 @@ class LrcnCaptioningConfig(PreTrainedConfig):
         self.is_encoder_decoder = True
         self._check()
 
+    def to_dict(self) -> dict[str, Any]:
+        code = CAPTIONING_CODE if type(self) is LrcnCaptioningConfig else {}  # somebody's subclass is other code
+        return {**super().to_dict(), **code}
+
     def _check(self) -> None:
         if self.feature not in FEATURES:
             raise ValueError(f"feature is {self.feature!r}; it must be one of {', '.join(FEATURES)}")
         if self.cell not in ("lstm", "rnn"):
             raise ValueError(f"cell is {self.cell!r}; it must be 'lstm' or 'rnn'")
-        for name in ("feature_size", "vocab_size", "embedding_size", "hidden_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name, most in {"feature_size": MAX_WIDTH, "vocab_size": MAX_WIDTH, "embedding_size": MAX_SIZE}.items():
+            check_count(name, getattr(self, name), most)
+        check_count("hidden_size", self.hidden_size, MAX_SIZE)
         for name in ("embedding_dropout", "lstm_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
+            check_share(name, getattr(self, name))
+        check_spread("initializer_range", self.initializer_range)
+        check_stock_values(self)
+        check_parameters(self.count_parameters())
+
+    def count_parameters(self) -> int:
+        """Count the weights and biases of the model this describes, without those of a timm backbone."""
+        hidden, gates = self.hidden_size, 4 if self.cell == "lstm" else 1
+        count = self.vocab_size * (self.embedding_size + hidden + 1)
+        for layer in range(1, (self.num_layers or 1) + 1):
+            inputs = self.embedding_size if layer == 1 else hidden
+            static = self.feature_size if layer == self.visual_layer else 0
+            count += gates * hidden * (inputs + static + hidden + 1)
+            count += hidden * (hidden + 1) if self.cell == "rnn" else 0
+        if isinstance(self.backbone_config, CaffeNetConfig):
+            count += self.backbone_config.count_parameters(self.feature)
+        return count
 
 
 def _resolve_wiring(wiring: str | None, num_layers: int | None, visual_layer: int | None) -> tuple[int, int]:
     """Turn a wiring's name and its two numbers, whichever are given, into the numbers."""
     if wiring is None and num_layers is None and visual_layer is None:
         wiring = "2f"
+    for name, number in (("num_layers", num_layers), ("visual_layer", visual_layer)):
+        if number is not None:
+            check_count(name, number, MAX_LAYERS)
     if wiring is not None:
-        if wiring not in WIRINGS:
+        if not isinstance(wiring, str) or wiring not in WIRINGS:
             raise ValueError(
                 f"wiring is {wiring!r}; it must be one of {', '.join(WIRINGS)}, or left out for the numbers"
             )
@@ -117,13 +208,21 @@ def _backbone_config(config: dict[str, Any] | PreTrainedConfig | None) -> PreTra
     if config is None:
         return CaffeNetConfig()
     known = {kind.model_type: kind for kind in (CaffeNetConfig, TimmWrapperConfig, GivenFeaturesConfig)}
+    if not isinstance(config, PreTrainedConfig | dict):
+        raise ValueError(f"backbone_config is {config!r}; it must be the values of a configuration")
     model_type = config.model_type if isinstance(config, PreTrainedConfig) else config.get("model_type")
-    if model_type not in known:
+    if not isinstance(model_type, str) or model_type not in known:
         raise ValueError(f"backbone_config has model_type {model_type!r}; it must be one of {', '.join(known)}")
-    if isinstance(config, PreTrainedConfig):
-        return config
-    defaults = {"num_classes": 0} if model_type == TimmWrapperConfig.model_type else {}  # timm's labels are not ours
-    return known[model_type].from_dict({**defaults, **config})
+    if not isinstance(config, PreTrainedConfig):
+        check_labels(config)
+        defaults = (
+            {"num_classes": 0} if model_type == TimmWrapperConfig.model_type else {}
+        )  # timm's labels are not ours
+        config = known[model_type].from_dict({**defaults, **config})
+    if model_type == TimmWrapperConfig.model_type:
+        check_timm(config)
+        check_stock_values(config)
+    return config
 
 
 __all__ = ["CaffeNetConfig", "GivenFeaturesConfig", "LrcnCaptioningConfig"]
