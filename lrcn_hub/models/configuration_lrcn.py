@@ -1,5 +1,6 @@
 """Configurations of the LRCN family: what fixes a model's layers and shapes, and nothing of how it is trained."""
 
+import itertools
 from typing import Any
 
 from transformers import PreTrainedConfig, TimmWrapperConfig
@@ -44,12 +45,18 @@ CAPTIONING_CODE = {
 class CaffeNetConfig(PreTrainedConfig):
     """CaffeNet, the network of the paper's captioners; the defaults are the released one (60,965,224 parameters).
 
-    `channels` are those of conv1..conv5, `fc_sizes` those of fc6..fc8; `dropout` follows fc6 and fc7 in training.
+    `channels`, `kernel_sizes`, `strides`, `paddings` and `groups` are those of conv1..conv5. `fc_sizes` are those of
+    fc6..fc8, or of fc6 alone or fc6 and fc7, where the network ends there; `dropout` follows fc6 and fc7 in training.
+    The authors' network for videos has the same layers in other sizes: see `hybrid`.
     """
 
     model_type = "lrcn_caffenet"
 
     channels: list[int] | tuple[int, ...] = (96, 256, 384, 384, 256)
+    kernel_sizes: list[int] | tuple[int, ...] = (11, 5, 3, 3, 3)
+    strides: list[int] | tuple[int, ...] = (4, 1, 1, 1, 1)
+    paddings: list[int] | tuple[int, ...] = (0, 2, 1, 1, 1)
+    groups: list[int] | tuple[int, ...] = (1, 2, 1, 2, 2)
     fc_sizes: list[int] | tuple[int, ...] = (4096, 4096, 1000)
     dropout: float = 0.5
     image_size: int = 227
@@ -58,27 +65,51 @@ class CaffeNetConfig(PreTrainedConfig):
         check_labels(kwargs)
         super().__post_init__(**kwargs)
         check_stock_values(self)
-        check_counts("channels", self.channels, 5, MAX_SIZE)
-        check_counts("fc_sizes", self.fc_sizes, 3, MAX_WIDTH)
+        for name in ("channels", "groups"):
+            check_counts(name, getattr(self, name), (5,), MAX_SIZE)
+        for name, least in {"kernel_sizes": 1, "strides": 1, "paddings": 0}.items():
+            check_counts(name, getattr(self, name), (5,), MAX_SIDE, least)
+        check_counts("fc_sizes", self.fc_sizes, (1, 2, 3), MAX_WIDTH)
         check_share("dropout", self.dropout)
-        check_count("image_size", self.image_size, MAX_SIDE, least=39)  # of fewer pixels, pooling leaves none
+        check_count("image_size", self.image_size, MAX_SIDE)
+        if min(self.map_sides) < 1:
+            raise ValueError(f"image_size is {self.image_size}; of so few pixels, convolutions and pooling leave none")
         check_parameters(self.count_parameters())
 
+    @classmethod
+    def hybrid(cls, **values: Any) -> "CaffeNetConfig":
+        """The authors' network for videos up to fc6, a hybrid of CaffeNet and Zeiler and Fergus's (paper section 4)."""
+        sizes = {
+            "channels": (96, 384, 512, 512, 384),
+            "kernel_sizes": (7, 5, 3, 3, 3),
+            "strides": (2, 2, 1, 1, 1),
+            "paddings": (0, 0, 1, 1, 1),
+            "fc_sizes": (4096,),
+        }
+        return cls(**{**sizes, **values})
+
     @property
-    def map_side(self) -> int:
-        """The side of the last map, with pooling that rounds up: 227 -> 55 -> 27 -> 13 -> 6."""
-        side = (self.image_size - 11) // 4 + 1
-        for _ in range(3):
-            side = -(-(side - 3) // 2) + 1
-        return side
+    def map_sides(self) -> list[int]:
+        """The sides of the maps after conv1, pool1, conv2, pool2, conv3, conv4, conv5 and pool5.
+
+        Pooling rounds up: 227 -> 55 -> 27 -> 27 -> 13 -> 13 -> 13 -> 13 -> 6 in CaffeNet.
+        """
+        sides = [self.image_size]
+        sizes = zip(self.kernel_sizes, self.strides, self.paddings, strict=True)
+        for layer, (kernel, stride, padding) in enumerate(sizes, start=1):
+            sides.append((sides[-1] + 2 * padding - kernel) // stride + 1)
+            if layer in (1, 2, 5):
+                sides.append(-(-(sides[-1] - 3) // 2) + 1)
+        return sides[1:]
 
     def count_parameters(self, feature: str = "fc8") -> int:
         """Count the weights and biases of the layers up to `feature`."""
-        c1, c2, c3, c4, c5 = self.channels
-        convolutions = (3 * 11**2 * c1, c1 // 2 * 5**2 * c2, c2 * 3**2 * c3, c3 // 2 * 3**2 * c4, c4 // 2 * 3**2 * c5)
-        sizes = (c5 * self.map_side**2, *self.fc_sizes)
+        inputs = (3, *self.channels)
+        sizes = zip(inputs, self.groups, self.kernel_sizes, self.channels, strict=False)
+        convolutions = [before // groups * kernel**2 * after for before, groups, kernel, after in sizes]
+        sizes = (self.channels[-1] * self.map_sides[-1] ** 2, *self.fc_sizes)
         depth = {"fc6": 1, "fc7": 2}.get(feature, 3)
-        full = sum((inputs + 1) * outputs for inputs, outputs in zip(sizes[:depth], sizes[1:], strict=False))
+        full = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes[: depth + 1]))
         return sum(convolutions) + sum(self.channels) + full
 
 

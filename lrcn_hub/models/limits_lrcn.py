@@ -32,12 +32,12 @@ def check_count(name: str, value: Any, most: int, least: int = 1) -> None:
         raise ValueError(f"{name} is {_shown(value)}; it must be a whole number, at least {least} and at most {most}")
 
 
-def check_counts(name: str, values: Any, length: int, most: int) -> None:
-    """Raise ValueError unless `values` are `length` whole numbers from 1 to `most`."""
-    if not isinstance(values, list | tuple) or len(values) != length:
-        raise ValueError(f"{name} is {_shown(values)}; it must be {length} whole numbers")
+def check_counts(name: str, values: Any, lengths: tuple[int, ...], most: int, least: int = 1) -> None:
+    """Raise ValueError unless `values` are whole numbers from `least` to `most`, as many as one of `lengths`."""
+    if not isinstance(values, list | tuple) or len(values) not in lengths:
+        raise ValueError(f"{name} is {_shown(values)}; it must be {' or '.join(map(str, lengths))} whole numbers")
     for index, value in enumerate(values):
-        check_count(f"{name}[{index}]", value, most)
+        check_count(f"{name}[{index}]", value, most, least)
 
 
 def check_share(name: str, value: Any) -> None:
@@ -92,8 +92,8 @@ def check_timm(config: Any) -> None:
     for name, value in arguments.items():
         if name.startswith(READING_ARGUMENTS):
             raise ValueError(
-                f"backbone_config.model_args has {name!r}, which makes timm read a file: a model's weights are those in "
-                "its own folder (to train from others, give backbone_weights or backbone_pretrained)"
+                f"backbone_config.model_args has {name!r}, which makes timm read a file: a model's weights are "
+                "those in its own folder (to train from others, give backbone_weights or backbone_pretrained)"
             )
         _check_argument(f"backbone_config.model_args.{name}", value, TIMM_COUNTS.get(name, MAX_SIDE))
 

@@ -4,7 +4,7 @@ the state, one recurrent layer, the stack of layers, the picture's encoder, the 
 Sizes in comments: B batch, T time steps, D input, S static input, H hidden units, V words, F a picture's feature.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,11 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from .backbones_lrcn import build_backbone, mark_initialised
 from .configuration_lrcn import LrcnCaptioningConfig
+from .loading_lrcn import CheckedPreTrainedModel
 from .search_lrcn import beam_search, greedy_search
+
+if TYPE_CHECKING:  # transformers copies the files named by such lines along with this one, run or not
+    from .pipeline_lrcn import LrcnImageToTextPipeline  # noqa: F401
 
 IGNORED_LABEL = -100  # a position without a target, PyTorch's convention; Caffe's authors write -1
 BACKBONE_TRAINING = ("frozen", "last-layer", "whole")
@@ -200,7 +204,7 @@ class LrcnStack(nn.Module):
         return x, LrcnState(hidden, cell, (state.steps if state else 0) + inputs.shape[1], static_gates)
 
 
-class LrcnPreTrainedModel(PreTrainedModel):
+class LrcnPreTrainedModel(CheckedPreTrainedModel):
     """What the LRCN models share: configuration, initialisation, which parts of the backbone are trained."""
 
     config_class = LrcnCaptioningConfig
