@@ -23,8 +23,9 @@ class CaffeNet(CheckedPreTrainedModel):
     """The Caffe reference network in Caffe's order: pooling comes before normalisation, and pooling rounds up.
 
     Input: (batch, 3, 227, 227). Output: `feature` of size (batch, D): fc6 and fc7 are taken after ReLU (and, in
-    training, dropout, unless `drop_feature` is off), fc8 is raw. Layers above `feature` are not made. The released weights expect BGR channels from 0 to
-    255 less (104, 117, 123); which order a model reads is the image processor's matter.
+    training, dropout, unless `drop_feature` is off), fc8 is raw. Layers above `feature` are not made. The released
+    weights expect BGR channels from 0 to 255 less (104, 117, 123); which order a model reads is the image processor's
+    matter.
     """
 
     config_class = CaffeNetConfig
@@ -37,9 +38,9 @@ class CaffeNet(CheckedPreTrainedModel):
         if feature not in names:
             raise ValueError(f"this CaffeNet has no feature {feature!r}; it gives {', '.join(names)}")
         inputs = (3, *config.channels)
-        sizes = zip(inputs, config.channels, config.kernel_sizes, config.strides, config.paddings, strict=False)
-        for k, (sizes_of_layer, groups) in enumerate(zip(sizes, config.groups, strict=True), start=1):
-            setattr(self, f"conv{k}", nn.Conv2d(*sizes_of_layer, groups=groups))
+        for k in range(5):
+            sizes = (inputs[k], config.channels[k], config.kernel_sizes[k], config.strides[k], config.paddings[k])
+            setattr(self, f"conv{k + 1}", nn.Conv2d(*sizes, groups=config.groups[k]))
         self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         self.norm = CaffeNorm()
         units = (config.channels[-1] * config.map_sides[-1] ** 2, *config.fc_sizes)

@@ -78,7 +78,7 @@ class CaffeNetConfig(PreTrainedConfig):
 
     @classmethod
     def hybrid(cls, **values: Any) -> "CaffeNetConfig":
-        """The authors' network for videos up to fc6, a hybrid of CaffeNet and Zeiler and Fergus's (paper section 4)."""
+        """The authors' network for videos up to fc6, CaffeNet mixed with Zeiler and Fergus's (paper section 4)."""
         sizes = {
             "channels": (96, 384, 512, 512, 384),
             "kernel_sizes": (7, 5, 3, 3, 3),
@@ -104,9 +104,8 @@ class CaffeNetConfig(PreTrainedConfig):
 
     def count_parameters(self, feature: str = "fc8") -> int:
         """Count the weights and biases of the layers up to `feature`."""
-        inputs = (3, *self.channels)
-        sizes = zip(inputs, self.groups, self.kernel_sizes, self.channels, strict=False)
-        convolutions = [before // groups * kernel**2 * after for before, groups, kernel, after in sizes]
+        layers = zip((3, *self.channels), self.groups, self.kernel_sizes, self.channels, strict=False)
+        convolutions = [below // groups * kernel**2 * above for below, groups, kernel, above in layers]
         sizes = (self.channels[-1] * self.map_sides[-1] ** 2, *self.fc_sizes)
         depth = {"fc6": 1, "fc7": 2}.get(feature, 3)
         full = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes[: depth + 1]))
