@@ -49,6 +49,11 @@ class LrcnState:
     def get_seq_length(self, layer_idx: int = 0) -> int:
         return self.steps
 
+    def detach(self) -> "LrcnState":
+        """The same values without their history: where back-propagation through time is to end."""
+        gates = None if self.static_gates is None else self.static_gates.detach()
+        return LrcnState([h.detach() for h in self.hidden], [c.detach() for c in self.cell], self.steps, gates)
+
 
 class LrcnLayer(nn.Module):
     """One recurrent layer with an optional static input that is seen at every step (Caffe's x_static).
@@ -86,18 +91,20 @@ class LrcnLayer(nn.Module):
         static: Tensor | None = None,
         static_gates: Tensor | None = None,
         continues: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Run `inputs` (B, T, D) from `state` (h and c, each (B, H)); gives the outputs (B, T, H) and the new state.
 
         Without `state` the layer has seen nothing: h and c are 0, and their products are not computed. Give `static`
         (B, S) or its projection `static_gates`. Where `continues` (B, T) is 0, a row forgets its state before that
-        step (Caffe's cont).
+        step (Caffe's cont). Where `mask` (B, T) is False, a row keeps its state as if there were no such step; with a
+        mask, give `state`.
         """
-        if inputs.shape[1] == 1 and continues is None:
+        if inputs.shape[1] == 1 and continues is None and mask is None:
             return self._one_step(inputs[:, 0], state, static, static_gates)
         wide_on_cpu = static is not None and inputs.device.type == "cpu"  # see docs/performance.md
-        if continues is not None or static_gates is not None or wide_on_cpu:
-            return self._steps(inputs, state, static, static_gates, continues)
+        if continues is not None or mask is not None or static_gates is not None or wide_on_cpu:
+            return self._steps(inputs, state, static, static_gates, continues, mask)
         if static is not None:  # the fused kernel takes no gates
             inputs = torch.cat([inputs, static[:, None].expand(-1, inputs.shape[1], -1)], dim=-1)
         before = None if state is None else (state[0][None], state[1][None])
@@ -121,14 +128,19 @@ class LrcnLayer(nn.Module):
         static: Tensor | None,
         static_gates: Tensor | None,
         continues: Tensor | None,
+        mask: Tensor | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         known = self._known_gates(static, static_gates)
         gates = F.linear(inputs, self._input_weight()) + (known if known.dim() == 1 else known[:, None])  # (B, T, 4H)
         outputs = []
         for t, known in enumerate(gates.unbind(dim=1)):
+            before = state
             if state is not None and continues is not None:
                 state = (state[0] * continues[:, t, None], state[1] * continues[:, t, None])
-            state = h, c = self._step(known, state)
+            h, c = self._step(known, state)
+            if mask is not None and before is not None:
+                h, c = (torch.where(mask[:, t, None], *values) for values in ((h, before[0]), (c, before[1])))
+            state = h, c
             outputs.append(h)
         return self._output(torch.stack(outputs, dim=1)), (h, c)
 
@@ -183,12 +195,14 @@ class LrcnStack(nn.Module):
         static: Tensor | None = None,
         state: LrcnState | None = None,
         continues: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, LrcnState]:
         """Run `inputs` (B, T, D) with `static` (B, S) from `state`, or from one that has seen nothing.
 
-        Gives outputs (B, T, H) and the new state.
+        Gives outputs (B, T, H) and the new state. `continues` and `mask` (B, T) are those of `LrcnLayer`.
         """
-        if state is None and torch.is_grad_enabled():  # then all weights must take part, or DDP waits for gradients
+        # With gradients, all weights must take part, or DDP waits for theirs.
+        if state is None and (torch.is_grad_enabled() or mask is not None):
             zeros = inputs.new_zeros(inputs.shape[0], self.hidden_size)
             state = LrcnState([zeros] * len(self.layers), [zeros] * len(self.layers))
         static_gates = state.static_gates if state else None
@@ -197,7 +211,7 @@ class LrcnStack(nn.Module):
         x, hidden, cell = inputs, [], []
         for k, layer in enumerate(self.layers):
             seen = (static, static_gates) if k == self.visual else (None, None)
-            x, (h, c) = layer(x, (state.hidden[k], state.cell[k]) if state else None, *seen, continues)
+            x, (h, c) = layer(x, (state.hidden[k], state.cell[k]) if state else None, *seen, continues, mask)
             x = F.dropout(x, self.dropout, True) if self.training else x
             hidden.append(h)
             cell.append(c)
