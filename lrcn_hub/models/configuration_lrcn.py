@@ -166,7 +166,7 @@ class LrcnCaptioningConfig(PreTrainedConfig):
             "lrcn_hub."
         ):  # installed code is taken, and nobody is asked to trust other
             kwargs = {name: value for name, value in kwargs.items() if name not in CAPTIONING_CODE}
-        self.backbone_config = _backbone_config(self.backbone_config)
+        self.backbone_config = read_backbone_config(self.backbone_config)
         self.num_layers, self.visual_layer = _resolve_wiring(self.wiring, self.num_layers, self.visual_layer)
         names = {layers: name for name, layers in WIRINGS.items()}
         self.wiring = names.get((self.num_layers, self.visual_layer))
@@ -233,7 +233,7 @@ def _resolve_wiring(wiring: str | None, num_layers: int | None, visual_layer: in
     return layers, visual
 
 
-def _backbone_config(config: dict[str, Any] | PreTrainedConfig | None) -> PreTrainedConfig:
+def read_backbone_config(config: dict[str, Any] | PreTrainedConfig | None) -> PreTrainedConfig:
     """Read a backbone's sub-configuration; none means the released CaffeNet."""
     if config is None:
         return CaffeNetConfig()
