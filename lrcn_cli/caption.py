@@ -50,14 +50,17 @@ class Captioner:
     """A loaded model and how it is to answer."""
 
     def __init__(self, model: str, num_beams: int | None, num_return_sequences: int, prompt: str | None) -> None:
-        from transformers import pipeline
+        from transformers import AutoModelForImageTextToText, AutoProcessor, pipeline
         from transformers.utils import logging
 
         from lrcn_hub.plugins import task_names
 
         task_names()  # a plugin's own models are known to transformers once it is loaded
         logging.disable_progress_bar()
-        self.pipeline = pipeline("image-to-text", model=model)
+        # Loaded here, since the pipeline wraps an error in the tracebacks of all that it tried.
+        network, processor = AutoModelForImageTextToText.from_pretrained(model), AutoProcessor.from_pretrained(model)
+        parts = {name: getattr(processor, name) for name in ("tokenizer", "image_processor")}
+        self.pipeline = pipeline("image-to-text", model=network, processor=processor, **parts)
         self.options: dict[str, Any] = {"num_return_sequences": num_return_sequences}
         if num_beams is not None:
             self.options["num_beams"] = num_beams

@@ -12,6 +12,8 @@ from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import PILImageResampling, SizeDict
 from transformers.processing_utils import ImagesKwargs, Unpack
 
+from .limits_lrcn import MAX_SIDE, check_count
+
 CAFFE_MEAN_RGB = (123.0, 117.0, 104.0)  # lrcn.prototxt: mean_value 104, 117, 123, in BGR order
 
 
@@ -60,6 +62,9 @@ class LrcnImageProcessor(TorchvisionBackend):
             raise ValueError(f"channel_order is {self.channel_order!r}; it must be 'rgb' or 'bgr'")
         if not 0 <= self.edge_crop < 1:
             raise ValueError(f"edge_crop is {self.edge_crop}; it must be at least 0 and below 1")
+        for name in ("size", "crop_size"):
+            for edge, pixels in dict(getattr(self, name) or {}).items():
+                check_count(f"{name}.{edge}", pixels, MAX_SIDE)
 
     @classmethod
     def for_timm(cls, network: Any, image_size: int | None = None) -> "LrcnImageProcessor":

@@ -15,6 +15,7 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from .backbones_lrcn import build_backbone, mark_initialised
 from .configuration_lrcn import LrcnCaptioningConfig
+from .limits_lrcn import MAX_HYPOTHESES, check_count
 from .loading_lrcn import CheckedPreTrainedModel
 from .search_lrcn import beam_search, greedy_search
 
@@ -405,11 +406,14 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
             return next((value for value in values if value is not None), None)
 
         stock = chosen("do_sample") or chosen("length_penalty") is not None or chosen("early_stopping") is not None
+        for name in ("num_beams", "num_return_sequences"):
+            check_count(name, chosen(name) or 1, MAX_HYPOTHESES)
         beams = chosen("num_beams") or 1
         plain = not chosen("return_dict_in_generate") and kwargs.get("streamer") is None
         if not stock and (beams > 1 or plain):
             kwargs.setdefault("custom_generate", beam_search if beams > 1 else greedy_search)
-        if kwargs.get("max_length") is not None:
+        given = getattr(generation_config, "max_length", None), getattr(generation_config, "max_new_tokens", None)
+        if kwargs.get("max_length") is not None or (given[0] is not None and given[1] is None):
             kwargs.setdefault("max_new_tokens", None)  # a default of ours, which would take precedence
         if kwargs.get("encoder_outputs") is not None:
             kwargs["encoder_outputs"] = BaseModelOutput(kwargs["encoder_outputs"][0])  # a copy: it is changed in place

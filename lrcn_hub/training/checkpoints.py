@@ -10,7 +10,10 @@ import hashlib
 import json
 import logging
 import os
+import pickle
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,18 @@ def trainer_state(folder: Path) -> dict[str, Any]:
 def processes_of(folder: Path) -> int:
     """Tell by how many processes a sound checkpoint was written."""
     return int(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["processes"])
+
+
+@contextmanager
+def only_numbers_read(folder: Path) -> Iterator[None]:
+    """Raise a ValueError that says so where torch refuses a file of the checkpoint `folder` that could run code."""
+    try:
+        yield
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{folder} is no checkpoint of ours: it holds more than numbers, which could run code and so is not read; "
+            f"delete it to go on from the one before"
+        ) from error
 
 
 def _fingerprint(file: Path) -> dict[str, Any]:

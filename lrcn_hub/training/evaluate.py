@@ -84,7 +84,10 @@ def load_model(folder: Path) -> PreTrainedModel:
     """Load the model of an exported folder as the class that was trained.
 
     That is what AutoModel gives, or for transformers' own architectures, of which it gives the body alone, the class
-    named in the configuration. A task's own classes must be registered with the Auto classes.
+    named in the configuration. A task's own classes must be registered with the Auto classes. Weights are read from
+    safetensors alone.
     """
     architecture = (AutoConfig.from_pretrained(folder).architectures or [""])[0]
-    return getattr(transformers, architecture, AutoModel).from_pretrained(folder)
+    named = getattr(transformers, architecture, None)
+    kind: Any = named if isinstance(named, type) and issubclass(named, PreTrainedModel) else AutoModel
+    return kind.from_pretrained(folder, use_safetensors=True)

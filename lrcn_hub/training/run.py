@@ -20,12 +20,12 @@ from lrcn_hub.plugins import get_task
 from lrcn_hub.publishing.export import export
 from lrcn_hub.publishing.folders import remove, write_text
 from lrcn_hub.tasks import Task
-from lrcn_hub.training.checkpoints import newest_sound_checkpoint, processes_of, trainer_state
+from lrcn_hub.training.checkpoints import newest_sound_checkpoint, only_numbers_read, processes_of, trainer_state
 from lrcn_hub.training.command import help_text, parse_command, recipe_from, written_recipe
 from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
 from lrcn_hub.training.options import TrainingOptions
 from lrcn_hub.training.recipe import Recipe, RunOptions
-from lrcn_hub.training.run_folder import begin_run, holds_run, is_complete
+from lrcn_hub.training.run_folder import begin_run, check_can_be_written, holds_run, is_complete
 from lrcn_hub.training.trainer import LrcnTrainer
 from lrcn_hub.training.warm_start import other_words, warm_start
 
@@ -129,7 +129,8 @@ def fit(trainer: LrcnTrainer, checkpoint: Path | None) -> None:
                 processes_of(checkpoint),
                 training.world_size,
             )
-        trainer.train(resume_from_checkpoint=str(checkpoint))
+        with only_numbers_read(checkpoint):
+            trainer.train(resume_from_checkpoint=str(checkpoint))
 
 
 def start_a_process_for_each_gpu(recipe: Recipe, arguments: list[str]) -> None:
@@ -164,6 +165,8 @@ def _look_into(folder: Path, task: Task, recipe: Recipe, training: TrainingOptio
     found: list[Any] = [False, None]
     if training.process_index == 0:
         has_begun = holds_run(folder, task, recipe, overwrite=training.overwrite_output_dir)
+        if not (has_begun and is_complete(folder)):
+            check_can_be_written(folder)
         found = [has_begun, newest_sound_checkpoint(folder) if has_begun else None]
     broadcast_object_list(found)
     return found[0], found[1]

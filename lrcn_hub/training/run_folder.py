@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import yaml
@@ -43,6 +44,15 @@ def holds_run(folder: Path, task: Task, recipe: Recipe, *, overwrite: bool) -> b
             "--output_dir, or write beside these files with --overwrite_output_dir"
         )
     return False
+
+
+def check_can_be_written(folder: Path) -> None:
+    """Raise OSError where `folder` cannot be made or written to, before hours of work are done for it."""
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"output_dir {folder} cannot be made: {place} is a file; choose another --output_dir")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(f"output_dir {folder} cannot be written: no right to write in {place}; choose another")
 
 
 def begin_run(folder: Path, recipe: Recipe) -> None:

@@ -30,6 +30,9 @@ class Option:
 
     def check(self, value: Any, source: str) -> Any:
         """Convert `value` to the option's type; ValueError names `source` where that cannot be done."""
+        # Written out by `describe`, so also as an answer; YAML's own word is null. A text of that name stays one.
+        if value == "none" and self.default != "none" and type(None) in typing.get_args(self.annotation):
+            return None
         try:
             return convert(value, self.annotation)
         except ValueError as error:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from lrcn_hub.models.loading_lrcn import check_weight_files
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -39,8 +41,9 @@ def warm_start(model: PreTrainedModel, processor: Any, source: str | Path, skip:
 
     Weights whose name fits a pattern of `skip` are left out. Every weight is logged as loaded, skipped or mismatched.
 
-    Raises FileNotFoundError where there are no safetensors, and ValueError where nothing matches or the vocabulary is
-    not the model's: other words under the same numbers would be silent nonsense.
+    Raises FileNotFoundError where there are no weights, and ValueError where they are no safetensors of that folder,
+    where nothing matches or the vocabulary is not the model's: other words under the same numbers would be silent
+    nonsense.
     """
     files = _weight_files(Path(source))
     own = model.state_dict()
@@ -83,6 +86,11 @@ def _take(name: str, weights: Any, own: dict[str, torch.Tensor], skip: list[str]
 def _weight_files(source: Path) -> list[Path]:
     if source.is_file() and source.suffix == ".safetensors":
         return [source]
+    if source.is_dir():
+        try:
+            check_weight_files(source)
+        except ValueError as error:
+            raise ValueError(f"init_from {error}") from error
     if (index := source / "model.safetensors.index.json").is_file():
         shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         return [source / shard for shard in sorted(shards)]

@@ -156,5 +156,9 @@ def _backbone(
 def _load_weights(backbone: PreTrainedModel, file: str) -> None:
     try:
         load_backbone_weights(backbone, load_file(file))
-    except (SafetensorError, ValueError) as error:
+    except SafetensorError as error:
+        raise ValueError(
+            f"{file}: no sound safetensors file, and weights in no other form are read: {error}"
+        ) from error
+    except ValueError as error:
         raise ValueError(f"{file}: {error}") from error

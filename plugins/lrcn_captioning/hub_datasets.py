@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lrcn_captioning.tables import SPLITS, features, texts_of
+from lrcn_captioning.tables import SPLITS, features, file_in, texts_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -77,6 +77,10 @@ def _pictures(table: Dataset, options: CaptioningDataOptions) -> Dataset:
     from datasets import Dataset, Features, Image, Value
 
     if isinstance(table.features[options.image_column], Value):
-        files = [str(Path(options.image_folder, name)) for name in table[options.image_column]]
+        names, folder = table[options.image_column], options.image_folder
+        if folder:
+            files = [str(file_in(folder, name, source=f"{options.path}, row {n}")) for n, name in enumerate(names)]
+        else:  # the user's own paths
+            files = [str(Path(name)) for name in names]
         return Dataset.from_dict({"image": files}, Features({"image": Image()}))
     return table.select_columns([options.image_column]).rename_columns({options.image_column: "image"})

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrcn_captioning.hub_datasets import read_datasets
-from lrcn_captioning.tables import SPLITS, Example, texts_of, to_tables
+from lrcn_captioning.tables import SPLITS, Example, file_in, texts_of, to_tables
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -57,7 +57,10 @@ def _coco_examples(file: Path, image_folder: str) -> list[Example]:
     if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
         raise ValueError(f"{file}: not COCO caption annotations, which have the keys images and annotations")
     folder = _coco_folder(file, image_folder)
-    examples = {row["id"]: Example(str(row["id"]), folder / row["file_name"]) for row in content["images"]}
+    examples = {
+        row["id"]: Example(str(row["id"]), file_in(folder, row["file_name"], source=f"{file}, image {row['id']}"))
+        for row in content["images"]
+    }
     strays = [row["image_id"] for row in content["annotations"] if row["image_id"] not in examples]
     if strays:
         raise ValueError(f"{file}: {len(strays)} captions without an image, the first for image id {strays[0]}")
@@ -89,7 +92,8 @@ def read_karpathy(options: CaptioningDataOptions, report: DataReport) -> dict[st
         if split is None:
             report.outside_splits += 1
             continue
-        image = Path(options.image_folder or file.parent, row.get("filepath", ""), row["filename"])
+        folder, source = options.image_folder or file.parent, f"{file}, image {row['filename']}"
+        image = file_in(folder, row.get("filepath", ""), row["filename"], source=source)
         captions = [sentence["raw"] for sentence in row["sentences"]]
         splits.setdefault(split, []).append(Example(str(row.get("cocoid", row["filename"])), image, captions))
     return to_tables(splits)
@@ -100,8 +104,10 @@ def read_flickr(options: CaptioningDataOptions, report: DataReport) -> dict[str,
     file = _path(options, "a token file such as Flickr8k.token.txt")
     examples: dict[str, Example] = {}
     for name, caption in _flickr_captions(file):
-        example = examples.setdefault(name, Example(name, Path(options.image_folder or file.parent, name)))
-        example.captions.append(caption)
+        if name not in examples:
+            path = file_in(options.image_folder or file.parent, name, source=f"{file}, image {name}")
+            examples[name] = Example(name, path)
+        examples[name].captions.append(caption)
     lists = _files(options, "list")
     if not lists:
         return to_tables({"train": list(examples.values())})
@@ -150,10 +156,11 @@ def read_folder(options: CaptioningDataOptions, report: DataReport) -> dict[str,
 def _folder_example(line: str, root: Path, file: Path, source: str) -> tuple[str, Example]:
     try:
         row = json.loads(line)
-        image = file.parent / row["file_name"]
-        inside = image.relative_to(root)
+        name = row["file_name"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{source}: not a JSON object with the file_name of an image in {root}: {error}") from error
+    image = file_in(file.parent, name, source=source)
+    inside = image.relative_to(root)
     key = next((key for key in CAPTION_KEYS if key in row), None)
     if key is None:
         raise ValueError(f"{source}: none of {', '.join(CAPTION_KEYS)}; there is {', '.join(row)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +37,17 @@ def texts_of(cell: str | Sequence[str] | None) -> list[str]:
     """Read one text or several; blank ones are none."""
     texts = [cell] if isinstance(cell, str) else list(cell or ())
     return [text for text in texts if text.strip()]
+
+
+def file_in(folder: str | Path, *names: Any, source: str) -> Path:
+    """Give the path that `names`, told by somebody's file, mean in the images' folder.
+
+    Raises ValueError that begins with `source` where it would leave the folder.
+    """
+    path = PurePath(*map(str, names))
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{source}: {str(path)!r} is not in the images' folder {folder or '.'}")
+    return Path(folder, path)
 
 
 def features(*, image: bool = True) -> Any:
