@@ -55,7 +55,7 @@ def check_images(
     return good, bad
 
 
-def report_bad_samples(bad: Sequence[BadSample], total: int, on_bad_sample: OnBadSample) -> None:
+def report_bad_samples(bad: Sequence[BadSample], total: int, on_bad_sample: OnBadSample, kind: str = "images") -> None:
     """Raise a ValueError that names `bad`, out of `total`, or with ``"skip"`` log how many they are."""
     if on_bad_sample not in ("refuse", "skip"):
         raise ValueError(f"on_bad_sample={on_bad_sample!r}: choose refuse or skip")
@@ -63,7 +63,7 @@ def report_bad_samples(bad: Sequence[BadSample], total: int, on_bad_sample: OnBa
         return
     listed = "".join(f"\n  {sample.name}: {sample.reason}" for sample in bad[:10])
     more = f"\n  and {len(bad) - 10} more" if len(bad) > 10 else ""
-    message = f"{len(bad)} of {total} images cannot be used:{listed}{more}"
+    message = f"{len(bad)} of {total} {kind} cannot be used:{listed}{more}"
     if on_bad_sample == "refuse":
         raise ValueError(f"{message}\nRepair or remove them, or leave them out with --on_bad_sample skip")
     logger.warning("%s\nThey are left out", message)
