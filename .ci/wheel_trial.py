@@ -20,4 +20,5 @@ from lrcn_hub.data.moving_shapes import load_captioning_tables  # noqa: E402
 picture = load_captioning_tables(train=1, validation=1, test=1)["test"][0]["image"]
 answer = pipeline("image-to-text", model="model")(picture)
 assert isinstance(answer[0]["generated_text"], str), answer
+assert "## Evaluation" in Path("model/README.md").read_text(encoding="utf-8"), "the wheel writes no model card"
 print("the wheel trains, reloads and captions")

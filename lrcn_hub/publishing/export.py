@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lrcn_hub.plugins import notify
+from lrcn_hub.publishing.cards import write_card_or_warn
 from lrcn_hub.publishing.folders import full_disk_named, partial_folder, remove, without_progress_bars
 from lrcn_hub.publishing.versions import collect_versions
 
@@ -58,6 +59,7 @@ def export(
     finally:
         remove(partial)
     logger.info("exported to %s", folder)
+    write_card_or_warn(folder)
     notify("exported", task=task, model=model, folder=str(folder))
     return folder
 
@@ -89,6 +91,7 @@ def export_new(
     finally:
         remove(partial)
     logger.info("exported to %s", folder)
+    write_card_or_warn(folder)
 
 
 def check_is_new(folder: Path) -> None:
