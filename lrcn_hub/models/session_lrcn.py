@@ -1,0 +1,353 @@
+"""Live recognition: endless videos, one row each, classified frame by frame in constant memory and at constant cost.
+
+A session gives for every frame what the model gives for the whole video at once, however the frames arrive.
+"""
+
+import copy
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers.image_processing_base import ImageProcessingMixin
+
+from .configuration_lrcn import GivenFeaturesConfig
+from .modeling_lrcn import LrcnState
+
+FORMAT = "lrcn_stream_state"
+THUMBNAIL = 16  # side of the small pictures by which scene changes are told
+CLOCKS = ("frames", "times", "clip_starts", "totals", "weights", "thumbnails")
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """The answer at one frame, and the running decision on the clip, which is all since its row's last restart.
+
+    `frame` counts from 0 since the row's `reset`; `time` is its time stamp in seconds, if there is one. Probabilities
+    are (C,) on the CPU. `clip_start` is the frame at which the decision began: this one, after a scene change.
+    """
+
+    row: int
+    frame: int
+    time: float | None
+    label: str
+    score: float
+    probabilities: Tensor
+    clip_label: str
+    clip_score: float
+    clip_probabilities: Tensor
+    clip_start: int
+
+
+@dataclass
+class LrcnStreamState:
+    """All that a session remembers, one row for each of B videos: a value to save, load, copy and go on from anywhere.
+
+    `hidden` and `cell` hold a (B, H) tensor for each recurrent layer. On the CPU: `frames` (B,), the frame clock;
+    `times` (B,), the last time stamp in seconds or nan; `clip_starts` (B,), the frame at which the running decision
+    began; `totals` (B, C) and `weights` (B,), whose ratio it is; `thumbnails` (B, 768), the last picture made small,
+    or nan.
+    """
+
+    hidden: list[Tensor]
+    cell: list[Tensor]
+    frames: Tensor
+    times: Tensor
+    clip_starts: Tensor
+    totals: Tensor
+    weights: Tensor
+    thumbnails: Tensor
+
+    @classmethod
+    def new(cls, model: Any, batch_size: int) -> "LrcnStreamState":
+        """The state of `batch_size` videos of which `model` has seen nothing."""
+        config, weight = model.config, model.classifier.weight
+        zeros = weight.detach().new_zeros(batch_size, config.hidden_size)
+        return cls(
+            hidden=[zeros] * config.num_layers,
+            cell=[zeros] * config.num_layers,
+            frames=torch.zeros(batch_size, dtype=torch.int64),
+            times=torch.full((batch_size,), math.nan, dtype=torch.float64),
+            clip_starts=torch.zeros(batch_size, dtype=torch.int64),
+            totals=torch.zeros(batch_size, config.num_labels, dtype=torch.float64),
+            weights=torch.zeros(batch_size, dtype=torch.float64),
+            thumbnails=torch.full((batch_size, 3 * THUMBNAIL**2), math.nan),
+        )
+
+    def select(self, rows: Sequence[int]) -> "LrcnStreamState":
+        """Copy the state of some rows, in the order given."""
+        index = torch.tensor(list(rows), dtype=torch.int64)
+        layers = [[part[index.to(part.device)] for part in parts] for parts in (self.hidden, self.cell)]
+        return LrcnStreamState(*layers, *(getattr(self, name)[index] for name in CLOCKS))
+
+    def copy(self) -> "LrcnStreamState":
+        """Copy all of it: what happens to one then leaves the other as it is."""
+        return self.select(range(len(self.frames)))
+
+    def save(self, file: str | os.PathLike) -> None:
+        """Write it to `file` as safetensors; an earlier file is replaced only when the new one is whole."""
+        partial = f"{os.fspath(file)}.{os.getpid()}.partial"
+        save_file({name: part.cpu().clone() for name, part in self._tensors().items()}, partial, {"format": FORMAT})
+        os.replace(partial, file)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        layers = {f"{name}.{k}": part for name in ("hidden", "cell") for k, part in enumerate(getattr(self, name))}
+        return {**layers, **{name: getattr(self, name) for name in CLOCKS}}
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(part.shape) for name, part in self._tensors().items()}
+
+    @classmethod
+    def load(cls, file: str | os.PathLike) -> "LrcnStreamState":
+        """Read what `save` wrote. Raises ValueError, with the file's name, for anything else."""
+        try:
+            with safe_open(file, framework="pt") as content:
+                if (content.metadata() or {}).get("format") != FORMAT:
+                    raise ValueError(f"{file} is no saved state of a session (its format is not {FORMAT!r})")
+                tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+            layers = sum(name.startswith("hidden.") for name in tensors)
+            parts = [[tensors[f"{name}.{k}"] for k in range(layers)] for name in ("hidden", "cell")]
+            return cls(*parts, *(tensors[name] for name in CLOCKS))
+        except (SafetensorError, KeyError) as error:
+            raise ValueError(f"{file} is no saved state of a session: {error}") from error
+
+    def for_model(self, model: Any) -> "LrcnStreamState":
+        """Copy it to the device and precision of `model`. Raises ValueError if it is another model's."""
+        expected = LrcnStreamState.new(model, len(self.frames))
+        ours, theirs = self._shapes(), expected._shapes()
+        for name in sorted(ours.keys() | theirs.keys()):
+            if ours.get(name) != theirs.get(name):
+                raise ValueError(
+                    f"this is another model's state: {name} has the shape {ours.get(name)}, the model's has "
+                    f"{theirs.get(name)}"
+                )
+        found, like = self.copy(), model.classifier.weight
+        found.hidden, found.cell = ([part.to(like) for part in parts] for parts in (found.hidden, found.cell))
+        return found
+
+
+class LrcnSession:
+    """Endless videos watched by one model (`model.stream`); memory and cost per frame do not grow.
+
+    - `batch_size`: how many videos; each is a row. With `state`, it goes on from there, with as many rows.
+    - `processor`: what turns uint8 RGB pictures into pixel values: an image processor of transformers, or any function
+      from a list of (3, H, W) tensors to (n, 3, H, W). Without it, frames must be pixel values.
+    - The running decision on a clip is the mean probability of its frames, or, with `half_life_frames` or
+      `half_life_seconds`, of an exponential window: a frame counts half as much as one so much later.
+    - `scene_threshold`: a picture that differs from the one before by more than this starts a new clip: state and
+      decision are forgotten. Measured on 16 x 16 averages: mean absolute difference, in units of pixel values.
+    - `frames_per_second` makes time stamps where `push` is given none.
+    - `max_batch`: frames that go through the backbone at once.
+
+    Raises ValueError for options that contradict one another, or a state of another model.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        batch_size: int = 1,
+        *,
+        state: LrcnStreamState | None = None,
+        processor: Callable[..., Any] | None = None,
+        half_life_frames: float | None = None,
+        half_life_seconds: float | None = None,
+        scene_threshold: float | None = None,
+        frames_per_second: float | None = None,
+        max_batch: int = 32,
+    ):
+        if half_life_frames is not None and half_life_seconds is not None:
+            raise ValueError("give half_life_frames or half_life_seconds, not both")
+        limits = {"batch_size": batch_size, "half_life_frames": half_life_frames, "max_batch": max_batch}
+        limits |= {"half_life_seconds": half_life_seconds, "frames_per_second": frames_per_second}
+        for name, value in limits.items():
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; it must be above 0")
+        self.model, self.processor, self.max_batch = model, processor, max_batch
+        self.half_life_frames, self.half_life_seconds = half_life_frames, half_life_seconds
+        self.scene_threshold, self.frames_per_second = scene_threshold, frames_per_second
+        self.sees_features = model.config.backbone_config.model_type == GivenFeaturesConfig.model_type
+        if self.sees_features and scene_threshold is not None:
+            raise ValueError("scene_threshold needs pictures, but this model is given features")
+        self._state = LrcnStreamState.new(model, batch_size) if state is None else state.for_model(model)
+
+    @property
+    def batch_size(self) -> int:
+        return len(self._state.frames)
+
+    @property
+    def state(self) -> LrcnStreamState:
+        """A copy of what the session remembers now; another session can go on from it."""
+        return self._state.copy()
+
+    def fork(self) -> "LrcnSession":
+        """Make a second session that goes on from here by itself."""
+        other = copy.copy(self)
+        other._state = self.state
+        return other
+
+    def reset(self, rows: Sequence[int] | None = None) -> None:
+        """Begin new videos in `rows` (all of them by default): nothing is remembered, and clocks start at 0."""
+        rows = self._checked_rows(range(self.batch_size) if rows is None else rows)
+        self.cut(rows)
+        for name, value in (("frames", 0), ("clip_starts", 0), ("times", math.nan), ("thumbnails", math.nan)):
+            getattr(self._state, name)[rows] = value
+
+    def cut(self, rows: Sequence[int] | None = None) -> None:
+        """Begin a new clip in `rows` (all of them by default), as after a change of scene; clocks run on."""
+        rows = self._checked_rows(range(self.batch_size) if rows is None else rows)
+        state = self._state
+        for parts in (state.hidden, state.cell):
+            parts[:] = [part.index_fill(0, torch.tensor(rows, device=part.device), 0) for part in parts]
+        for row in rows:
+            self._begin_clip(row)
+
+    def push(
+        self,
+        frames: Tensor | np.ndarray | Sequence[Any],
+        rows: Sequence[int] | None = None,
+        times: float | Sequence[float] | None = None,
+    ) -> Any:
+        """Watch one frame or several; gives a `FrameResult`, or a list of them in the order of `frames`.
+
+        A frame is pixel values (3, H, W), or with a processor a uint8 RGB picture: a tensor (3, H, W) or an array
+        (H, W, 3). Several are stacked, or a list of pictures of any sizes. `rows` says whose frame each is; a row may
+        have several, in order of time, or none. By default all are row 0's if there is only that, else there must be
+        one for each row. `times` are time stamps in seconds.
+        """
+        if self.model.training:
+            raise ValueError("the model is in training mode, where dropout makes answers random: call model.eval()")
+        single = not isinstance(frames, Sequence) and frames.ndim == (1 if self.sees_features else 3)
+        several = [frames] if single else frames
+        whose = self._rows_of(len(several), rows)
+        stamps = self._times_of(len(several), times)
+        results: list[FrameResult] = []
+        for start in range(0, len(several), self.max_batch):
+            part = slice(start, start + self.max_batch)
+            results += self._push(several[part], whose[part], stamps[part])
+        return results[0] if single else results
+
+    def _push(self, frames: Any, rows: list[int], times: list[float | None]) -> list[FrameResult]:
+        with torch.inference_mode():
+            pixel_values = self._pixel_values(frames).to(self.model.device)
+            features = self.model.encode(pixel_values[None])[0]
+            cuts = self._scene_changes(pixel_values, rows)
+            probabilities = self._recur(features, rows, cuts)
+        found = zip(rows, times, cuts, probabilities.clone(), strict=True)  # a clone is a normal tensor again
+        return [self._decide(*one) for one in found]
+
+    def _pixel_values(self, frames: Any) -> Tensor:
+        """One frame or several to pixel values (n, 3, H, W)."""
+        if isinstance(frames, list | tuple):
+            return torch.cat([self._pixel_values(frame) for frame in frames])
+        if isinstance(frames, np.ndarray):
+            frames = torch.from_numpy(frames).movedim(-1, -3)
+        dims = 1 if self.sees_features else 3
+        if frames.dim() not in (dims, dims + 1):
+            raise ValueError(f"a frame has the shape {tuple(frames.shape)}; it must have {dims} dimensions")
+        frames = frames[None] if frames.dim() == dims else frames
+        if frames.is_floating_point():
+            return frames
+        if self.processor is None:
+            raise ValueError(
+                f"frames are {frames.dtype}, not pixel values: give model.stream a processor for pictures"
+            )
+        if isinstance(self.processor, ImageProcessingMixin):
+            return self.processor(list(frames), return_tensors="pt")["pixel_values"]
+        return self.processor(list(frames))
+
+    def _scene_changes(self, pixel_values: Tensor, rows: list[int]) -> list[bool]:
+        """Compare each picture with the one before it in its row; keeps the last ones."""
+        if self.scene_threshold is None:
+            return [False] * len(rows)
+        last, cuts = self._state.thumbnails, []
+        for row, picture in zip(rows, F.adaptive_avg_pool2d(pixel_values.float(), THUMBNAIL).flatten(1), strict=True):
+            small = picture.cpu()
+            difference = float((small - last[row]).abs().mean())  # nan for a row's first picture
+            cuts.append(difference > self.scene_threshold)
+            last[row] = small
+        return cuts
+
+    def _recur(self, features: Tensor, rows: list[int], cuts: list[bool]) -> Tensor:
+        """Step each row through its frames, of `features` (n, F); gives probabilities (n, C) on the CPU."""
+        places: dict[int, list[int]] = {}
+        for place, row in enumerate(rows):
+            places.setdefault(row, []).append(place)
+        most = max(map(len, places.values()))
+        order = torch.tensor([own + [-1] * (most - len(own)) for own in places.values()], device=features.device)
+        mask = order >= 0  # (rows that have frames, most frames)
+        continues = ~torch.tensor(cuts, device=features.device)[order] if any(cuts) else None
+        state, index = self._state, torch.tensor(list(places), device=features.device)
+        before = LrcnState([h[index] for h in state.hidden], [c[index] for c in state.cell])
+        logits, after = self.model.classify(features[order], before, continues, None if mask.all() else mask)
+        state.hidden = [h.index_copy(0, index, new) for h, new in zip(state.hidden, after.hidden, strict=True)]
+        state.cell = [c.index_copy(0, index, new) for c, new in zip(state.cell, after.cell, strict=True)]
+        found = logits.new_empty(len(rows), logits.shape[-1])
+        found[order[mask]] = logits[mask]
+        return found.float().softmax(-1).cpu()
+
+    def _decide(self, row: int, time: float | None, cut: bool, probabilities: Tensor) -> FrameResult:
+        """Take one frame into its row's running decision."""
+        state, frame = self._state, int(self._state.frames[row])
+        if cut:
+            self._begin_clip(row)
+        if time is None and self.frames_per_second is not None:
+            time = frame / self.frames_per_second
+        decay = self._decay(row, time)
+        state.totals[row] = decay * state.totals[row] + probabilities
+        state.weights[row] = decay * state.weights[row] + 1
+        state.frames[row] = frame + 1
+        state.times[row] = math.nan if time is None else time
+        clip = (state.totals[row] / state.weights[row]).float()
+        (score, label), (clip_score, clip_label) = (p.max(0) for p in (probabilities, clip))
+        names = self.model.config.id2label
+        now = (names[int(label)], float(score), probabilities)
+        since = (names[int(clip_label)], float(clip_score), clip)
+        return FrameResult(row, frame, time, *now, *since, int(state.clip_starts[row]))
+
+    def _begin_clip(self, row: int) -> None:
+        state = self._state
+        state.totals[row], state.weights[row], state.clip_starts[row] = 0, 0, state.frames[row]
+
+    def _decay(self, row: int, time: float | None) -> float:
+        """What the decision so far is worth beside a new frame at `time`."""
+        if self.half_life_frames is not None:
+            return 0.5 ** (1 / self.half_life_frames)
+        if self.half_life_seconds is None or self._state.weights[row] == 0:
+            return 1.0
+        passed = 0.0 if time is None else time - float(self._state.times[row])
+        return 0.5 ** (max(passed, 0.0) / self.half_life_seconds)  # a source that begins anew may set its clock back
+
+    def _rows_of(self, count: int, rows: Sequence[int] | None) -> list[int]:
+        if rows is None:
+            if self.batch_size > 1 and count != self.batch_size:
+                raise ValueError(f"{count} frames for {self.batch_size} videos: say in rows whose frame each is")
+            return [0] * count if self.batch_size == 1 else list(range(count))
+        if len(rows) != count:
+            raise ValueError(f"{count} frames but {len(rows)} rows: give one row for each frame")
+        return self._checked_rows(rows)
+
+    def _checked_rows(self, rows: Sequence[int]) -> list[int]:
+        for row in rows:
+            if not 0 <= row < self.batch_size:
+                raise ValueError(f"row {row}: this session has rows 0 to {self.batch_size - 1}")
+        return list(rows)
+
+    def _times_of(self, count: int, times: float | Sequence[float] | None) -> list[float | None]:
+        if times is None:
+            if self.half_life_seconds is not None and self.frames_per_second is None:
+                raise ValueError("half_life_seconds needs times of the frames, or frames_per_second")
+            return [None] * count
+        stamps = [float(times)] if isinstance(times, int | float) else [float(time) for time in times]
+        if len(stamps) != count:
+            raise ValueError(f"{count} frames but {len(stamps)} times: give one time for each frame")
+        return list(stamps)
+
+
+__all__ = ["FrameResult", "LrcnSession", "LrcnStreamState"]
