@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
@@ -246,7 +246,7 @@ class LrcnEncoder(LrcnPreTrainedModel):
     In a model without a backbone (GivenFeaturesConfig), features (B, F) come in.
     """
 
-    def __init__(self, config: LrcnCaptioningConfig, backbone: PreTrainedModel | None = None):
+    def __init__(self, config: PreTrainedConfig, backbone: PreTrainedModel | None = None):
         super().__init__(config)
         if backbone is None:
             backbone = build_backbone(config.backbone_config, config.feature)
