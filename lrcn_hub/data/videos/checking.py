@@ -22,9 +22,15 @@ def check_videos(
     A good one is whole and shows its first frame; with `every_frame` all frames are decoded, which alone finds damage
     in the middle. With ``"refuse"`` a ValueError names the bad ones.
     """
+    faults = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        verdicts = pool.map(lambda path: _fault(path, every_frame), paths)
-        faults = list(tqdm(verdicts, total=len(paths), desc="Checking videos", unit="video"))
+        try:
+            verdicts = pool.map(lambda path: _fault(path, every_frame), paths)
+            for fault in tqdm(verdicts, total=len(paths), desc="Checking videos", unit="video"):
+                faults.append(fault)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # an interrupt must not wait for the videos not yet begun
+            raise
     bad = [BadSample(os.fspath(path), fault) for path, fault in zip(paths, faults, strict=True) if fault is not None]
     report_bad_samples(bad, len(faults), on_bad_sample, kind="videos")
     return [fault is None for fault in faults], bad

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import av
-import cv2
 import numpy as np
 
+from lrcn_hub.data.clips import resize_frame
 from lrcn_hub.data.videos import torchcodec
 from lrcn_hub.data.videos.faults import UnreadableVideoError
 from lrcn_hub.data.videos.pyav import OpenVideo, VideoSource, open_video, refuse_cut_short, upright
@@ -65,7 +65,7 @@ def iterate_frames(
     with open_video(source, **options) as video:
         clock = video.clock()
         for frame in video.decoded():
-            yield resize(upright(frame), size), clock.tick(frame.pts)
+            yield _resize(upright(frame), size), clock.tick(frame.pts)
 
 
 def frame_times(path: VideoSource) -> np.ndarray:
@@ -84,12 +84,8 @@ def frame_times(path: VideoSource) -> np.ndarray:
         return np.array([clock.tick(stamp) for stamp in (known if len(known) == len(stamps) else stamps)], np.float64)
 
 
-def resize(frame: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """Scale a frame to (height, width): by the area under each pixel where both shrink, else bilinearly."""
-    if size is None or frame.shape[:2] == tuple(size):
-        return frame
-    shrinks = size[0] <= frame.shape[0] and size[1] <= frame.shape[1]
-    return cv2.resize(frame, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+def _resize(frame: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    return frame if size is None else resize_frame(frame, *size)
 
 
 def _use_torchcodec(video: OpenVideo, backend: Backend, partial: bool) -> bool:
@@ -114,7 +110,7 @@ def _use_torchcodec(video: OpenVideo, backend: Backend, partial: bool) -> bool:
 def _by_torchcodec(video: OpenVideo, wanted: list[int] | None, size: tuple[int, int] | None) -> list[np.ndarray]:
     try:
         images = torchcodec.decode(f"file:{video.name}", video.stream.index, wanted)
-        return [resize(image, size) for image in images]
+        return [_resize(image, size) for image in images]
     except IndexError as error:
         raise ValueError(f"{video.name}: no such frame: {error}") from error
 
@@ -132,7 +128,7 @@ def _by_pyav(
             if wanted is None or index in needed:
                 image = upright(frame)
                 size = size or image.shape[:2]
-                images[index] = resize(image, size)
+                images[index] = _resize(image, size)
             if wanted is not None and index >= last:
                 break
     except UnreadableVideoError:
