@@ -162,9 +162,9 @@ class LrcnCaptioningConfig(PreTrainedConfig):
     tie_word_embeddings: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
-        if type(self).__module__.startswith(
-            "lrcn_hub."
-        ):  # installed code is taken, and nobody is asked to trust other
+        check_labels(kwargs)
+        # Installed code is taken, and nobody is asked to trust other.
+        if type(self).__module__.startswith("lrcn_hub."):
             kwargs = {name: value for name, value in kwargs.items() if name not in CAPTIONING_CODE}
         self.backbone_config = read_backbone_config(self.backbone_config)
         self.num_layers, self.visual_layer = _resolve_wiring(self.wiring, self.num_layers, self.visual_layer)
@@ -245,10 +245,14 @@ def read_backbone_config(config: dict[str, Any] | PreTrainedConfig | None) -> Pr
         raise ValueError(f"backbone_config has model_type {model_type!r}; it must be one of {', '.join(known)}")
     if not isinstance(config, PreTrainedConfig):
         check_labels(config)
-        defaults = (
-            {"num_classes": 0} if model_type == TimmWrapperConfig.model_type else {}
-        )  # timm's labels are not ours
-        config = known[model_type].from_dict({**defaults, **config})
+        # timm's labels are not ours
+        defaults = {"num_classes": 0} if model_type == TimmWrapperConfig.model_type else {}
+        try:
+            config = known[model_type].from_dict({**defaults, **config})
+        except ValueError:
+            raise
+        except Exception as error:  # whatever stock configurations make of values of the wrong kind
+            raise ValueError(f"backbone_config cannot be read: {error}") from error
     if model_type == TimmWrapperConfig.model_type:
         check_timm(config)
         check_stock_values(config)
