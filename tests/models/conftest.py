@@ -2,6 +2,8 @@
 captioners."""
 
 import logging
+import resource
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,12 @@ import torch
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
-from lrcn_hub.models import LrcnCaptioningConfig, LrcnForImageCaptioning
+from lrcn_hub.models import (
+    LrcnActivityConfig,
+    LrcnCaptioningConfig,
+    LrcnForImageCaptioning,
+    LrcnForVideoClassification,
+)
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 
@@ -88,6 +95,66 @@ def tiny_captioner():
 
 
 @pytest.fixture
+def tiny_recogniser():
+    """Build an activity recogniser of a few units whose scores depend on frame and state, in eval mode.
+
+    Its weights are large: with small ones, scores hardly differ from frame to frame and a lost state goes unseen.
+    """
+
+    def build(seed=0, **options):
+        sizes = {"feature": "fc6", "feature_size": 8, "hidden_size": 7, "num_labels": 5}
+        config = LrcnActivityConfig(**{"backbone_config": TINY_CAFFENET, **sizes, **options})
+        model = LrcnForVideoClassification(config).eval()
+        random = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name, weights in model.named_parameters():
+                if not name.startswith("encoder."):
+                    weights.uniform_(-1.5, 1.5, generator=random)
+            for weights in model.encoder.parameters():
+                if weights.dim() > 1:
+                    weights.normal_(std=(2 / weights[0].numel()) ** 0.5, generator=random)
+            if model.config.backbone_config.model_type == "lrcn_caffenet":
+                for name, weights in model.encoder.named_parameters():
+                    if name.endswith("bias"):
+                        weights.zero_()
+        return model
+
+    return build
+
+
+@pytest.fixture
+def clips():
+    """Draw random clips for a tiny recogniser: (count, frames, 3, 67, 67)."""
+
+    def draw(count, frames, seed=0, side=67):
+        return torch.randn(count, frames, 3, side, side, generator=torch.Generator().manual_seed(seed))
+
+    return draw
+
+
+@pytest.fixture
+def golden_recogniser(golden, load_layer):
+    """The narrow activity net of the goldens with its weights, its frames (2, 4, 3, 227, 227), and the golden."""
+    values = golden("activity_narrow")
+    config = LrcnActivityConfig(
+        backbone_config={"model_type": "lrcn_caffenet", "channels": [12, 32, 48, 48, 32], "fc_sizes": [64]},
+        feature_size=64,
+        hidden_size=16,
+        num_labels=11,
+    )
+    model = LrcnForVideoClassification(config).eval()
+    backbone = model.encoder.backbone
+    layers = {name: getattr(backbone, name) for name in ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6")}
+    with torch.no_grad():
+        for name, layer in {**layers, "fc8-final": model.classifier}.items():
+            layer.weight.copy_(values[f"param/{name}/0"])
+            layer.bias.copy_(values[f"param/{name}/1"])
+    load_layer(model.recurrent.layers[0], [values[f"param/lstm1/{i}"] for i in range(3)])
+    frames = values["in/data"].float().unflatten(0, (4, 2)).transpose(0, 1)  # rows of the golden are t * 2 + n
+    return model, frames, values
+
+
+@pytest.fixture
 def pictures():
     """Draw `count` random pictures for a tiny captioner: (count, 3, 67, 67)."""
 
@@ -121,3 +188,15 @@ def logged():
     yield records
     for logger in loggers:
         logger.removeHandler(handler)
+
+
+@pytest.fixture
+def little_memory():
+    """No more than a gigabyte beyond what the process has: what asks for more fails at once."""
+    if sys.platform != "linux":
+        pytest.skip("the memory of a process is counted by Linux")
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 10**9, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
