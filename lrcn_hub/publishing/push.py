@@ -160,7 +160,7 @@ def _weight_files(folder: Path) -> list[str]:
         raise ValueError(f"{folder}: this is no exported model, it has no {WEIGHTS}")
     try:
         index: dict[str, Any] = json.loads((folder / WEIGHTS_INDEX).read_text(encoding="utf-8"))
-        names = sorted(set(index["weight_map"].values()))
+        names = sorted({str(name) for name in index["weight_map"].values()})
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / WEIGHTS_INDEX}: this is no index of weights: {error!r}") from error
     if strange := [name for name in names if Path(name).name != name or not _is_model_file(name)]:

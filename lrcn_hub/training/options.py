@@ -53,6 +53,15 @@ class TrainingOptions(Seq2SeqTrainingArguments):
     overwrite_output_dir: bool = False
     """Begin anew where output_dir holds a different run, whose checkpoints are deleted, or files that are no run."""
 
+    push_to_hub: bool = False
+    """Push the exported model to the Hub when training has ended, as `lrcn push` does."""
+    hub_model_id: str | None = None
+    """The repository to push to, user/name; made, empty, before training begins."""
+    hub_private_repo: bool | None = None
+    """Make that repository one which only its owner can see."""
+    hub_revision: str | None = None
+    """The branch to push to; none: main."""
+
     # Other defaults than the stock ones.
     seed: int = 1701  # the seed in the authors' solver files
     eval_strategy: str = "steps"
@@ -104,6 +113,9 @@ class TrainingOptions(Seq2SeqTrainingArguments):
     do_eval: bool = field(default=True, init=False)
     do_predict: bool = field(default=False, init=False)
     local_rank: int = field(default=-1, init=False)
+    hub_strategy: str = field(default="end", init=False)  # only a finished model is pushed
+    hub_always_push: bool = field(default=False, init=False)
+    hub_token: str | None = field(default=None, init=False)  # recipes are published; a token comes from HF_TOKEN
 
     def __post_init__(self) -> None:
         self._check()
@@ -137,3 +149,5 @@ class TrainingOptions(Seq2SeqTrainingArguments):
             raise ValueError(f"save_total_limit is {self.save_total_limit}: keep at least 2, the last and the best")
         if self.early_stopping_patience is not None and not self.load_best_model_at_end:
             raise ValueError("early_stopping_patience needs load_best_model_at_end, which finds the best metric")
+        if self.push_to_hub and not self.hub_model_id:
+            raise ValueError("push_to_hub needs hub_model_id, the repository to push to: user/name")

@@ -23,7 +23,7 @@ from lrcn_hub.training.sections import SECTIONS, Option, options_of_section, sec
 
 Values = dict[str, Any]
 
-# Where a run is kept, shown and loaded by how many processes does not change what comes of it.
+# Where a run is kept, shown and published, and loaded by how many processes does not change what comes of it.
 WITHOUT_EFFECT = {
     "training": {
         "dataloader_num_workers",
@@ -31,11 +31,15 @@ WITHOUT_EFFECT = {
         "dataloader_pin_memory",
         "dataloader_prefetch_factor",
         "disable_tqdm",
+        "hub_model_id",
+        "hub_private_repo",
+        "hub_revision",
         "logging_first_step",
         "logging_steps",
         "logging_strategy",
         "output_dir",
         "overwrite_output_dir",
+        "push_to_hub",
         "report_to",
         "run_name",
         "save_total_limit",

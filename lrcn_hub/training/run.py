@@ -23,6 +23,7 @@ from lrcn_hub.tasks import Task
 from lrcn_hub.training.checkpoints import newest_sound_checkpoint, only_numbers_read, processes_of, trainer_state
 from lrcn_hub.training.command import help_text, parse_command, recipe_from, written_recipe
 from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
+from lrcn_hub.training.hub import take_destination
 from lrcn_hub.training.options import TrainingOptions
 from lrcn_hub.training.recipe import Recipe, RunOptions
 from lrcn_hub.training.run_folder import begin_run, check_can_be_written, holds_run, is_complete
@@ -80,9 +81,14 @@ def run(task: Task, recipe: Recipe) -> RunResult:
     training = options.training
     folder = Path(training.output_dir)
     _log_setting(training)
+    destination = take_destination(training)
+    if destination and training.process_index == 0:
+        destination.check()
     has_begun, checkpoint = _look_into(folder, task, recipe, training)
     if has_begun and is_complete(folder):
-        logger.info("%s is complete: nothing to do", folder)
+        logger.info("%s is complete: nothing to train", folder)
+        if destination and training.process_index == 0:
+            destination.push(folder)
         return RunResult(folder, json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
     tables = _load_tables(task, options)
     set_seed(training.seed)
@@ -105,6 +111,8 @@ def run(task: Task, recipe: Recipe) -> RunResult:
             write_text(folder / DATA_FILE, json.dumps(task.describe_data(tables, options.data), indent=2) + "\n")
         export(trainer.model, processor, task, folder, recipe=recipe.plain(), metrics=metrics)
     trainer.accelerator.wait_for_everyone()
+    if destination and training.process_index == 0:
+        destination.push(folder)
     return RunResult(folder, metrics, tables)
 
 

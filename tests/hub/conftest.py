@@ -32,6 +32,8 @@ def client(hub, tmp_path, monkeypatch):
     """
     for name, value in {
         "ENDPOINT": hub.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(tmp_path / "cache"),
         "HF_HUB_OFFLINE": False,
         "HF_HUB_DISABLE_XET": True,
         "HF_TOKEN_PATH": str(tmp_path / "no-token"),
