@@ -1,0 +1,121 @@
+"""Rows to batches: a random window of each video in training, all clips of it when it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrcn_activity.frames import count_frames, read
+from lrcn_activity.options import ActivityDataOptions
+from lrcn_hub.data.clips import Crop, centre_crop, clip_indices, random_clip_indices, random_crop, ten_crops
+from lrcn_hub.tasks import Batch, Rows
+
+
+@dataclass
+class ClipCollator:
+    """Rows to a batch, by the options and the preprocessing of the processor.
+
+    In training: ``pixel_values`` (videos, T, 3, H, W), ``frame_mask`` (videos, T) and ``labels`` (videos,). Window,
+    crop and mirroring follow from a row's seed and are those of all frames of a clip.
+
+    Else every frame is there once, though clips overlap: ``pixel_values`` (frames, 3, H, W); ``clips`` (clips, T), the
+    frames of each clip; ``clip_mask`` (clips, T), which of them count; ``video_index`` (clips,), the row of each.
+    """
+
+    processor: Any
+    options: ActivityDataOptions
+    training: bool
+
+    def __post_init__(self) -> None:
+        if self.processor.video_processor.stream != self.options.stream:
+            raise ValueError(
+                f"stream is {self.options.stream}, but the model looks at {self.processor.video_processor.stream}"
+            )
+
+    def __call__(self, rows: Rows) -> Batch:
+        return self._training_batch(rows) if self.training else self._evaluation_batch(rows)
+
+    @property
+    def _length(self) -> int:
+        return int(self.processor.video_processor.num_frames)
+
+    def _training_batch(self, rows: Rows) -> Batch:
+        first = int(self.options.skip_first_frame and self.options.stream == "rgb")
+        clips, masks = [], []
+        for row in rows:
+            indices, mask = random_clip_indices(count_frames(row, self.options), row["seed"], self._length, first)
+            frames = read(row, indices[mask], self.options)
+            view = self._random_view(frames, row["seed"]) if self.options.augment else self._views(frames)[0]
+            clips.append(torch.cat([view, view[-1:].expand(len(mask) - len(view), -1, -1, -1)]))
+            masks.append(torch.from_numpy(mask))
+        labels = torch.tensor([row["label"] for row in rows])
+        return {"pixel_values": torch.stack(clips), "frame_mask": torch.stack(masks), "labels": labels}
+
+    def _evaluation_batch(self, rows: Rows) -> Batch:
+        pixels, clips, masks, videos = [], [], [], []
+        begin = 0
+        for number, row in enumerate(rows):
+            total = count_frames(row, self.options)
+            indices, mask = clip_indices(total, self._length, self.options.clip_stride)
+            used, positions = np.unique(indices, return_inverse=True)
+            for view in self._views(read(row, used, self.options)):
+                pixels.append(view)
+                clips.append(torch.from_numpy(positions.reshape(indices.shape)) + begin)
+                masks.append(torch.from_numpy(mask))
+                videos.append(torch.full((len(indices),), number))
+                begin += len(view)
+        return {
+            "pixel_values": torch.cat(pixels),
+            "clips": torch.cat(clips),
+            "clip_mask": torch.cat(masks),
+            "video_index": torch.cat(videos),
+        }
+
+    def _views(self, frames: np.ndarray) -> list[Tensor]:
+        """Give the views of frames (N, h, w, 3) that are judged, (N, 3, H, W) each: the centre, or ten crops."""
+        resized = self._resized(frames)
+        height, width = resized.shape[1:3]
+        size = self._crop_size(height)
+        crops = ten_crops(height, width, size) if self.options.ten_crops and not self.training else None
+        return [self._cut(resized, crop) for crop in crops or [centre_crop(height, width, size)]]
+
+    def _random_view(self, frames: np.ndarray, seed: int) -> Tensor:
+        resized = self._resized(frames)
+        height, width = resized.shape[1:3]
+        crop = random_crop(height, width, seed, self._crop_size(height))
+        crop = crop if self.options.mirror else replace(crop, mirrored=False)
+        if crop.mirrored or self.options.crop_unmirrored:
+            return self._cut(resized, crop)
+        whole = self.processor.video_processor.warped(torch.from_numpy(resized).permute(0, 3, 1, 2))
+        return self.processor.video_processor.normalized(whole)
+
+    def _crop_size(self, height: int) -> int:
+        processor = self.processor.video_processor
+        return int(processor.crop_size.height) if processor.do_center_crop else height
+
+    def _resized(self, frames: np.ndarray) -> np.ndarray:
+        pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+        resized: np.ndarray = self.processor.video_processor.resized(pixels).permute(0, 2, 3, 1).numpy()
+        return resized
+
+    def _cut(self, frames: np.ndarray, crop: Crop) -> Tensor:
+        cut = np.ascontiguousarray(crop(frames, flow=self.options.stream == "flow"))
+        pixels: Tensor = self.processor.video_processor.normalized(torch.from_numpy(cut).permute(0, 3, 1, 2))
+        return pixels
+
+
+def fused_probabilities(frame_logits: Tensor, clip_mask: Tensor, video_index: Tensor) -> Sequence[Tensor]:
+    """Average the probabilities (clips, T, C) over all frames of all clips of each video; one (C,) for each.
+
+    The authors' ``LRCN_evaluate`` averages so: a frame that is in two clips counts twice.
+    """
+    probabilities = frame_logits.float().softmax(-1)
+    return [
+        probabilities[video_index == video][clip_mask[video_index == video]].mean(0)
+        for video in range(int(video_index.max()) + 1)
+    ]

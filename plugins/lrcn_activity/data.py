@@ -1,0 +1,150 @@
+"""Labelled videos for training: read and checked."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from lrcn_activity.options import ActivityDataOptions, is_built_in
+from lrcn_activity.readers import Labelled, read_examples
+from lrcn_activity.tables import Example, to_table
+from lrcn_hub.data.images import BadSample, report_bad_samples
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class DataReport:
+    """What was read and what was left out, for the model card."""
+
+    reader: str
+    stream: str = "rgb"
+    """What of the videos is looked at: rgb or flow."""
+    videos: dict[str, int] = field(default_factory=dict)
+    """Rows of each table."""
+    outside_splits: int = 0
+    """Labelled videos that are in no split."""
+    bad_samples: list[BadSample] = field(default_factory=list)
+    """Videos that were skipped."""
+    leaks: list[str] = field(default_factory=list)
+    """Videos and groups that are in more than one split, if that was allowed."""
+
+    @classmethod
+    def of(cls, table: Dataset) -> DataReport:
+        """Read the report that `load_tables` left in a table's description."""
+        content = json.loads(table.info.description)
+        return cls(**{**content, "bad_samples": [BadSample(**sample) for sample in content["bad_samples"]]})
+
+
+def load_tables(options: ActivityDataOptions) -> dict[str, Dataset]:
+    """Read and check the data: tables with the columns id, video, label and group for the splits that there are.
+
+    Each table's ``info.description`` holds the `DataReport` as JSON. Raises ValueError or OSError, naming the file,
+    for data that are missing, unreadable or empty, and for videos or groups in more than one split.
+    """
+    report = DataReport(options.reader, options.stream)
+    tables = _built_in(options) if is_built_in(options) else _read(options, report)
+    report.videos = {split: len(table) for split, table in tables.items()}
+    for table in tables.values():
+        table.info.description = json.dumps(asdict(report))
+    return tables
+
+
+def _built_in(options: ActivityDataOptions) -> dict[str, Dataset]:
+    from lrcn_hub.data.moving_shapes import load_activity_tables
+
+    return load_activity_tables(**options.moving_shapes)
+
+
+def _read(options: ActivityDataOptions, report: DataReport) -> dict[str, Dataset]:
+    found = read_examples(options)
+    report.outside_splits = found.outside_splits
+    splits = {split: _usable(split, examples, options, report) for split, examples in found.splits.items()}
+    if options.validation_share and "train" in splits and "validation" not in splits:
+        splits |= _split_off_validation(splits["train"], options.validation_share)
+    _check_leaks(splits, options, report)
+    _warn_of_unseen_classes(found, splits)
+    return {split: to_table(examples, found.classes) for split, examples in splits.items()}
+
+
+def _usable(split: str, examples: list[Example], options: ActivityDataOptions, report: DataReport) -> list[Example]:
+    """Leave out, or refuse, videos that are not there or cannot be read."""
+    seen: dict[str, Example] = {}
+    for example in examples:
+        if example.id in seen:
+            raise ValueError(f"{example.source}: {example.id} is there already ({seen[example.id].source})")
+        seen[example.id] = example
+    bad = [BadSample(e.source, f"{e.file}: there is no such file") for e in examples if not e.file.is_file()]
+    report_bad_samples(bad, len(examples), options.on_bad_sample, kind="videos")
+    examples = [example for example in examples if example.file.is_file()]
+    unreadable = _unreadable(examples, options)
+    names = {sample.name for sample in unreadable}
+    examples = [example for example in examples if str(example.file) not in names]
+    report.bad_samples += bad + unreadable
+    if not examples:
+        raise ValueError(f"no usable video is left in split {split}")
+    return examples
+
+
+def _unreadable(examples: Sequence[Example], options: ActivityDataOptions) -> list[BadSample]:
+    from lrcn_hub.data.flow import prepare_flow
+    from lrcn_hub.data.videos import check_videos
+
+    files = [str(example.file) for example in examples]
+    if options.stream == "flow":
+        return prepare_flow(files, options.flow_folder, on_bad_sample=options.on_bad_sample)
+    if options.check_videos == "none":
+        return []
+    every_frame = options.check_videos == "all-frames"
+    return check_videos(files, options.on_bad_sample, every_frame=every_frame)[1]
+
+
+def _split_off_validation(examples: list[Example], share: float) -> dict[str, list[Example]]:
+    """Take every so manieth group for validation, or video where there are no groups; always the same ones."""
+    keys = [example.group or f"alone {example.id}" for example in examples]
+    groups = list(dict.fromkeys(keys))
+    count = max(1, round(share * len(groups)))
+    chosen = {groups[index * len(groups) // count] for index in range(count)}
+    if len(chosen) == len(groups):
+        raise ValueError(f"validation_share is {share}, but there is only one group of training videos: {groups[0]}")
+    pairs = list(zip(keys, examples, strict=True))
+    return {
+        "train": [example for key, example in pairs if key not in chosen],
+        "validation": [example for key, example in pairs if key in chosen],
+    }
+
+
+def _check_leaks(splits: Mapping[str, Sequence[Example]], options: ActivityDataOptions, report: DataReport) -> None:
+    """Refuse one file or one group in two splits: a score on what was seen in training says nothing."""
+    first: dict[tuple[str, str], tuple[str, Example]] = {}
+    leaks: dict[tuple[str, str, str], str] = {}
+    for split, examples in splits.items():
+        for example in examples:
+            for kind, key in (("video", str(example.file.resolve())), ("group", example.group)):
+                other, known = first.setdefault((kind, key), (split, example)) if key else (split, example)
+                if other != split:
+                    name = example.id if kind == "video" else f"group {example.group}"
+                    where = f"{known.source} and {example.source}"
+                    leaks.setdefault((kind, key, split), f"{name} in {other} and in {split} ({where})")
+    if not leaks:
+        return
+    listed = "; ".join(list(leaks.values())[:5]) + ("; ..." if len(leaks) > 5 else "")
+    message = f"{len(leaks)} videos or groups are in more than one split: {listed}"
+    if not options.allow_leak:
+        raise ValueError(f"{message}. Repair the splits, or go on with --allow_leak, which the model card will say")
+    logger.warning("%s. Scores on them are too good", message)
+    report.leaks = list(leaks.values())
+
+
+def _warn_of_unseen_classes(found: Labelled, splits: Mapping[str, Sequence[Example]]) -> None:
+    seen = {example.label for example in splits.get("train", ())}
+    unseen = [name for number, name in enumerate(found.classes) if not {name, str(number)} & seen]
+    if seen and unseen:
+        listed = ", ".join(unseen[:5]) + (", ..." if len(unseen) > 5 else "")
+        logger.warning("%d of %d classes have no training video: %s", len(unseen), len(found.classes), listed)

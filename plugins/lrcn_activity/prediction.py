@@ -1,0 +1,41 @@
+"""From a recogniser to answers: every frame is looked at once, every clip is heard from its own beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from lrcn_activity.clips import fused_probabilities
+from lrcn_hub.models import LrcnForVideoClassification
+from lrcn_hub.tasks import Batch
+
+
+@torch.no_grad()
+def classify_videos(model: LrcnForVideoClassification, batch: Batch, frames_at_once: int = 64) -> list[dict[str, Any]]:
+    """Classify the videos of a batch that `ClipCollator` made for judging.
+
+    Each answer has ``label``, the name of the likeliest class, and ``probabilities``, one for each class.
+    """
+    frames = batch["pixel_values"].split(frames_at_once)
+    features = torch.cat([model.encode(some[None])[0] for some in frames])  # (frames, F)
+    mask = batch["clip_mask"]
+    frame_logits, _ = model.classify(features[batch["clips"]], frame_mask=None if mask.all() else mask)
+    names = model.config.id2label
+    return [
+        {"label": names[int(probabilities.argmax())], "probabilities": probabilities.tolist()}
+        for probabilities in fused_probabilities(frame_logits, mask, batch["video_index"])
+    ]
+
+
+def check_classes(predictions: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+    """Raise ValueError if the answers are not about the classes `names`, in their order."""
+    for answer in predictions:
+        probabilities = answer["probabilities"]
+        best = max(range(len(probabilities)), key=probabilities.__getitem__)
+        if len(probabilities) != len(names) or names[best] != answer["label"]:
+            raise ValueError(
+                f"the model tells {len(probabilities)} classes apart, {answer['label']!r} has the number {best}; the "
+                f"data have {len(names)} classes, {', '.join(list(names)[:3])}, ...: they must be the same"
+            )
