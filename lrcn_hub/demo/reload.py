@@ -1,13 +1,18 @@
 """``python -m lrcn_hub.demo.reload MODEL PICTURE...``: captions as anybody would get them, in a process of its own.
 
-Writes them to standard output as a JSON list.
+Writes them to standard output as a JSON list. The model card's example of use runs there, too, and the card then shows
+what it printed.
 """
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from lrcn_hub.publishing.cards import example_of, write_card_or_warn
 
 
 def caption_in_a_new_process(model: Path, pictures: Sequence[Path]) -> list[str]:
@@ -31,6 +36,10 @@ def main(model: str, *pictures: str) -> None:
 
     captioner = pipeline("image-to-text", model=model)
     captions = [captioner(picture)[0]["generated_text"] for picture in pictures]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(example_of(Path(model)), {})
+    write_card_or_warn(Path(model), printed=printed.getvalue())
     sys.stdout.write(json.dumps(captions))
 
 

@@ -36,6 +36,7 @@ def write_card(
     name: str | None = None,
     published: str | None = None,
     execute: bool = False,
+    printed: str | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write the card of the model in `folder` as its ``README.md``; the file is returned.
@@ -44,6 +45,7 @@ def write_card(
     - published: of which model to be published this is one; its card then has the authors' figures, too.
     - execute: run the card's example of use in a new process, which takes seconds, and show what it prints. What an
       earlier run printed is shown as long as weights and example are the same.
+    - printed: what `example_of` the folder has just printed in a new process, if it was run elsewhere.
 
     Raises ValueError for a folder that holds no model, a damaged file, or a README.md not written here, unless
     `overwrite`; ChildProcessError, with what the process said, where the example fails. README.md is then untouched.
@@ -57,7 +59,10 @@ def write_card(
     told = {"name": name, "published": published}
     facts.card |= {key: value for key, value in told.items() if value}
     if execute:
-        facts.card["usage"] = _execute(facts, folder)
+        printed = _execute(folder)
+    if printed is not None:
+        example = _example(_environment(), facts, facts.config.get("model_type"), "")
+        facts.card["usage"] = {"example": example, "output": printed.strip(), "weights": facts.weights}
     text = render_card(facts, str(facts.card.get("name") or folder.resolve().name))
     if facts.card:
         write_text(folder / FACTS_FILE, json.dumps(facts.card, indent=2, ensure_ascii=False) + "\n")
@@ -65,10 +70,16 @@ def write_card(
     return file
 
 
-def write_card_or_warn(folder: Path) -> None:
+def example_of(folder: Path) -> str:
+    """Give the card's example of use as Python code that loads the model from `folder`."""
+    facts = Facts.of(folder)
+    return _example(_environment(), facts, facts.config.get("model_type"), str(folder.resolve()))
+
+
+def write_card_or_warn(folder: Path, printed: str | None = None) -> None:
     """Write the card of what was just exported; a card that cannot be written is a warning, the model is there."""
     try:
-        write_card(folder)
+        write_card(folder, printed=printed)
     except Exception as error:
         logger.warning("%s has no new model card: %s: %s", folder, type(error).__name__, error)
 
@@ -163,19 +174,14 @@ def _usage(environment: Environment, facts: Facts, kind: str | None) -> dict[str
     return usage if same else None
 
 
-def _execute(facts: Facts, folder: Path) -> dict[str, str]:
-    environment, kind = _environment(), facts.config.get("model_type")
-    code = _example(environment, facts, kind, str(folder.resolve()))
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
+def _execute(folder: Path) -> str:
+    command = [sys.executable, "-c", example_of(folder)]
+    process = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if process.returncode:
         raise ChildProcessError(
             f"the card's example of use fails with the model in {folder}:\n{process.stderr.strip()}"
         )
-    return {
-        "example": _example(environment, facts, kind, ""),
-        "output": process.stdout.strip(),
-        "weights": facts.weights,
-    }
+    return process.stdout
 
 
 def _environment() -> Environment:

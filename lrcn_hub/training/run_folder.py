@@ -18,6 +18,9 @@ from lrcn_hub.training.recipe import Recipe, read_recipe, resolve
 
 logger = logging.getLogger(__name__)
 
+MATERIAL = ("evaluation", "history.jsonl", "data.json", "card.json")
+"""What a run leaves beside its weights: the model card of the next one must not be made of it."""
+
 
 def holds_run(folder: Path, task: Task, recipe: Recipe, *, overwrite: bool) -> bool:
     """Whether `folder` holds a run of `recipe` to go on with; if not, one may begin there. Nothing is changed.
@@ -93,6 +96,7 @@ def _delete_run(folder: Path) -> None:
     for path in [
         folder / METRICS_FILE,
         folder / "config.json",
+        *(folder / name for name in MATERIAL),
         *checkpoints(folder),
         *folder.glob("torn-checkpoint-*"),
     ]:

@@ -308,10 +308,11 @@ def test_the_folder_says_what_it_was_made_from(captioner):
 
 def test_the_same_weights_give_the_same_folder(nets, write, out):
     weights = write(nets.network(nets.captioner()))
-    for folder in (out, out.with_name("again")):
+    again = out.parent / "again" / out.name
+    for folder in (out, again):
         convert([weights], folder)
     for file in out.iterdir():
-        assert file.read_bytes() == out.with_name("again").joinpath(file.name).read_bytes(), file.name
+        assert file.read_bytes() == again.joinpath(file.name).read_bytes(), file.name
 
 
 # What leaves nothing behind

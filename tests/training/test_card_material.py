@@ -35,3 +35,12 @@ def test_a_trained_model_is_not_lost_for_its_card(train, toy_task, monkeypatch, 
     folder = train("--max_steps", 1)[0].folder
     assert (folder / "metrics.json").is_file()
     assert what in caplog.text and "KeyError: 'colour'" in caplog.text
+
+
+def test_nothing_of_a_deleted_run_is_left_for_the_next_one_s_card(train):
+    folder = train("--max_steps", 1)[0].folder
+    assert "test" in (folder / "README.md").read_text().partition("## Evaluation")[2].partition("##")[0]
+    train("--max_steps", 2, "--final_splits", "validation", "--overwrite_output_dir")
+    assert not (folder / "evaluation/test").exists()
+    card = (folder / "README.md").read_text()
+    assert "| validation |" in card and "| test |" not in card.partition("## Evaluation")[2]
