@@ -110,7 +110,7 @@ def _check_fit(model: PreTrainedModel, files: list[str], where: Any, *, remake: 
             shapes.update({name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()})  # noqa: SIM118
     tied = model.all_tied_weights_keys  # another's memory under a second name, which is not saved
     for name, tensor in model.state_dict().items():
-        there = shapes.get(name, shapes.get(name.replace("timm_model.", "", 1)))  # transformers puts the prefix there
+        there = shapes.get(name)
         if remake or not tensor.is_meta or name in tied or name.endswith("num_batches_tracked"):
             continue
         if there is None:

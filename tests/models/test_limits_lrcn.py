@@ -1,9 +1,6 @@
 """Configurations from anybody: what is beyond all reason is refused by name, before it costs memory or runs code."""
 
 import json
-import resource
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,18 +19,6 @@ from lrcn_hub.models.limits_lrcn import MAX_PARAMETERS
 SMALL = {"feature_size": 5, "vocab_size": 9, "embedding_size": 6, "hidden_size": 7, "wiring": "1u"}
 TINY_CAFFENET = {"model_type": "lrcn_caffenet", "channels": [4] * 5, "fc_sizes": [8, 8, 5], "image_size": 67}
 TIMM = {"model_type": "timm_wrapper", "architecture": "test_resnet"}
-
-
-@pytest.fixture
-def little_memory():
-    """No more than 300 MB beyond what the process has: what asks for more fails at once."""
-    if sys.platform != "linux":
-        pytest.skip("the memory of a process is counted by Linux")
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 300_000_000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @pytest.fixture
