@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers.image_processing_base import ImageProcessingMixin
+from transformers.video_processing_utils import BaseVideoProcessor
 
 from .configuration_lrcn import GivenFeaturesConfig
 from .modeling_lrcn import LrcnState
@@ -94,8 +95,14 @@ class LrcnStreamState:
     def save(self, file: str | os.PathLike) -> None:
         """Write it to `file` as safetensors; an earlier file is replaced only when the new one is whole."""
         partial = f"{os.fspath(file)}.{os.getpid()}.partial"
-        save_file({name: part.cpu().clone() for name, part in self._tensors().items()}, partial, {"format": FORMAT})
-        os.replace(partial, file)
+        try:
+            save_file(
+                {name: part.cpu().clone() for name, part in self._tensors().items()}, partial, {"format": FORMAT}
+            )
+            os.replace(partial, file)
+        finally:
+            if os.path.exists(partial):
+                os.remove(partial)
 
     def _tensors(self) -> dict[str, Tensor]:
         layers = {f"{name}.{k}": part for name in ("hidden", "cell") for k, part in enumerate(getattr(self, name))}
@@ -137,8 +144,9 @@ class LrcnSession:
     """Endless videos watched by one model (`model.stream`); memory and cost per frame do not grow.
 
     - `batch_size`: how many videos; each is a row. With `state`, it goes on from there, with as many rows.
-    - `processor`: what turns uint8 RGB pictures into pixel values: an image processor of transformers, or any function
-      from a list of (3, H, W) tensors to (n, 3, H, W). Without it, frames must be pixel values.
+    - `processor`: what turns uint8 RGB pictures into pixel values: a video or image processor of transformers (or a
+      processor that holds a video processor), or any function from a list of (3, H, W) tensors to (n, 3, H, W).
+      Without it, frames must be pixel values.
     - The running decision on a clip is the mean probability of its frames, or, with `half_life_frames` or
       `half_life_seconds`, of an exponential window: a frame counts half as much as one so much later.
     - `scene_threshold`: a picture that differs from the one before by more than this starts a new clip: state and
@@ -169,7 +177,8 @@ class LrcnSession:
         for name, value in limits.items():
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; it must be above 0")
-        self.model, self.processor, self.max_batch = model, processor, max_batch
+        self.model, self.max_batch = model, max_batch
+        self.processor = getattr(processor, "video_processor", processor)
         self.half_life_frames, self.half_life_seconds = half_life_frames, half_life_seconds
         self.scene_threshold, self.frames_per_second = scene_threshold, frames_per_second
         self.sees_features = model.config.backbone_config.model_type == GivenFeaturesConfig.model_type
@@ -223,8 +232,8 @@ class LrcnSession:
         """
         if self.model.training:
             raise ValueError("the model is in training mode, where dropout makes answers random: call model.eval()")
-        single = not isinstance(frames, Sequence) and frames.ndim == (1 if self.sees_features else 3)
-        several = [frames] if single else frames
+        single = not isinstance(frames, Sequence) and frames.ndim == self._frame_dims
+        several = self._checked_frames([frames] if single else list(frames))
         whose = self._rows_of(len(several), rows)
         stamps = self._times_of(len(several), times)
         results: list[FrameResult] = []
@@ -233,7 +242,7 @@ class LrcnSession:
             results += self._push(several[part], whose[part], stamps[part])
         return results[0] if single else results
 
-    def _push(self, frames: Any, rows: list[int], times: list[float | None]) -> list[FrameResult]:
+    def _push(self, frames: list[Tensor], rows: list[int], times: list[float | None]) -> list[FrameResult]:
         with torch.inference_mode():
             pixel_values = self._pixel_values(frames).to(self.model.device)
             features = self.model.encode(pixel_values[None])[0]
@@ -242,25 +251,36 @@ class LrcnSession:
         found = zip(rows, times, cuts, probabilities.clone(), strict=True)  # a clone is a normal tensor again
         return [self._decide(*one) for one in found]
 
-    def _pixel_values(self, frames: Any) -> Tensor:
-        """One frame or several to pixel values (n, 3, H, W)."""
-        if isinstance(frames, list | tuple):
-            return torch.cat([self._pixel_values(frame) for frame in frames])
-        if isinstance(frames, np.ndarray):
-            frames = torch.from_numpy(frames).movedim(-1, -3)
-        dims = 1 if self.sees_features else 3
-        if frames.dim() not in (dims, dims + 1):
-            raise ValueError(f"a frame has the shape {tuple(frames.shape)}; it must have {dims} dimensions")
-        frames = frames[None] if frames.dim() == dims else frames
-        if frames.is_floating_point():
-            return frames
-        if self.processor is None:
-            raise ValueError(
-                f"frames are {frames.dtype}, not pixel values: give model.stream a processor for pictures"
-            )
+    @property
+    def _frame_dims(self) -> int:
+        return 1 if self.sees_features else 3
+
+    def _checked_frames(self, frames: list[Any]) -> list[Tensor]:
+        """Frames as tensors, channels first; raises ValueError before any of them is looked at."""
+        found = [
+            torch.from_numpy(frame).movedim(-1, 0) if isinstance(frame, np.ndarray) else frame for frame in frames
+        ]
+        for frame in found:
+            if frame.dim() != self._frame_dims:
+                raise ValueError(
+                    f"a frame has the shape {tuple(frame.shape)}; it must have {self._frame_dims} dimensions"
+                )
+            if self.processor is None and not frame.is_floating_point():
+                raise ValueError(
+                    f"frames are {frame.dtype}, not pixel values: give model.stream a processor for pictures"
+                )
+        return found
+
+    def _pixel_values(self, frames: list[Tensor]) -> Tensor:
+        """Pixel values (n, 3, H, W) of frames that are such already, or all of them pictures."""
+        if frames[0].is_floating_point():
+            return torch.stack(frames)
+        if isinstance(self.processor, BaseVideoProcessor):
+            return self.processor([frame[None] for frame in frames], return_tensors="pt")["pixel_values"][:, 0]
         if isinstance(self.processor, ImageProcessingMixin):
-            return self.processor(list(frames), return_tensors="pt")["pixel_values"]
-        return self.processor(list(frames))
+            return self.processor(frames, return_tensors="pt")["pixel_values"]
+        assert self.processor is not None  # checked before
+        return self.processor(frames)
 
     def _scene_changes(self, pixel_values: Tensor, rows: list[int]) -> list[bool]:
         """Compare each picture with the one before it in its row; keeps the last ones."""

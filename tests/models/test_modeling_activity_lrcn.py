@@ -245,7 +245,7 @@ def test_the_loss_and_its_gradients_are_those_of_every_real_frame(tiny_recognise
     weights = dict(model.recurrent.layers[0].cell.named_parameters())
     with torch.no_grad():
         cell.bias_hh.zero_()
-    terms, theirs = [], []
+    terms = []
     for k, length in enumerate([3, 4, 1]):
         h = c = torch.zeros(1, 7)
         for t in range(length):
