@@ -6,7 +6,15 @@ Importing this package registers its models and pipelines with transformers; plu
 from importlib import metadata
 
 from lrcn_hub.hookspecs import hookimpl
-from lrcn_hub.models import LrcnCaptioningConfig, LrcnCaptioningProcessor, LrcnForImageCaptioning
+from lrcn_hub.models import (
+    LrcnActivityConfig,
+    LrcnActivityProcessor,
+    LrcnCaptioningConfig,
+    LrcnCaptioningProcessor,
+    LrcnForImageCaptioning,
+    LrcnForVideoClassification,
+    LrcnStreamState,
+)
 from lrcn_hub.pipelines import register_image_to_text
 from lrcn_hub.tasks import Task
 
@@ -18,9 +26,13 @@ except metadata.PackageNotFoundError:  # a bare checkout on the path: models wor
     __version__ = "0+not.installed"
 
 __all__ = [
+    "LrcnActivityConfig",
+    "LrcnActivityProcessor",
     "LrcnCaptioningConfig",
     "LrcnCaptioningProcessor",
     "LrcnForImageCaptioning",
+    "LrcnForVideoClassification",
+    "LrcnStreamState",
     "Task",
     "__version__",
     "hookimpl",
