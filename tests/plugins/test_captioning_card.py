@@ -1,6 +1,7 @@
 """What the captioning task tells a model card: counts, names without folders, pictures where that is allowed."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -58,6 +59,20 @@ def test_the_licence_is_the_recipe_s_word_and_ours_for_moving_shapes(load):
     told = describe_data(load_tables(shapes), shapes)
     assert told["license"] == "apache-2.0"
     assert told["source"] == "moving shapes, built in (seed 4)"
+
+
+def test_a_dataset_of_the_hub_is_named_with_the_commit_that_was_read(load):
+    options = CaptioningDataOptions(reader="datasets", path="somebody/photos", subset="large")
+    table = load()[0]["train"]
+
+    class Cached:
+        info = table.info
+        cache_files: ClassVar = [{"filename": f"/cache/somebody___photos/large/0.0.0/{'ab' * 20}/photos-train.arrow"}]
+
+    told = describe_data({"train": Cached()}, options)
+    assert (told["dataset"], told["revision"]) == ("somebody/photos", "ab" * 20)
+    assert told["source"] == "somebody/photos, large"
+    assert "revision" not in describe_data({"train": table}, options)
 
 
 def test_pictures_are_shown_only_where_the_recipe_says_that_they_may_be(load):
