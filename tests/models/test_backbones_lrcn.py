@@ -11,7 +11,13 @@ from timm.models import vgg
 from transformers import TimmWrapperConfig
 
 from lrcn_hub.models import CaffeNet, CaffeNetConfig, LrcnCaptioningConfig, LrcnForImageCaptioning
-from lrcn_hub.models.backbones_lrcn import TimmBackbone, build_backbone, load_backbone_weights, measure_feature_size
+from lrcn_hub.models.backbones_lrcn import (
+    CaffeNorm,
+    TimmBackbone,
+    build_backbone,
+    load_backbone_weights,
+    measure_feature_size,
+)
 
 TINY = CaffeNetConfig(channels=[4] * 5, fc_sizes=[8, 8, 5], image_size=67)
 
@@ -114,6 +120,60 @@ def test_new_caffenets_have_caffes_fillers():
             assert layer.weight.std().item() == pytest.approx(std, rel=0.1), name
             one = name in ("conv2", "conv4", "conv5", "fc6", "fc7")
             assert (layer.bias == (1.0 if one else 0.0)).all(), name
+
+
+def test_the_hybrid_has_the_authors_layers_up_to_fc6():
+    with torch.device("meta"):
+        network = CaffeNet(CaffeNetConfig.hybrid(), "fc6")
+    shapes = {name: tuple(p.shape) for name, p in network.named_parameters() if name.endswith("weight")}
+    assert shapes == {
+        "conv1.weight": (96, 3, 7, 7),
+        "conv2.weight": (384, 48, 5, 5),
+        "conv3.weight": (512, 384, 3, 3),
+        "conv4.weight": (512, 256, 3, 3),
+        "conv5.weight": (384, 256, 3, 3),
+        "fc6.weight": (4096, 13824),
+    }
+    assert network.config.map_sides == [111, 55, 26, 13, 13, 13, 13, 6]
+    assert CaffeNetConfig().map_sides == [55, 27, 27, 13, 13, 13, 13, 6]
+    assert CaffeNetConfig.hybrid().count_parameters("fc6") == sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(("sizes", "known"), [([8], "fc6"), ([8, 7], "fc6, fc7")])
+def test_a_network_may_end_at_fc6_or_fc7(sizes, known):
+    config = CaffeNetConfig(channels=[4] * 5, fc_sizes=sizes, image_size=67)
+    assert CaffeNet(config, known[-3:])(torch.zeros(1, 3, 67, 67)).shape == (1, sizes[-1])
+    with pytest.raises(ValueError, match=f"no feature 'fc8'; it gives {known}$"):
+        CaffeNet(config, "fc8")
+
+
+def test_pictures_too_small_for_the_layers_are_refused():
+    assert (
+        CaffeNet(CaffeNetConfig(channels=[2] * 5, fc_sizes=[2], image_size=39), "fc6")(torch.ones(1, 3, 39, 39))
+        .isfinite()
+        .all()
+    )
+    for config in (CaffeNetConfig, CaffeNetConfig.hybrid):
+        with pytest.raises(ValueError, match="image_size is 8; of so few pixels"):
+            config(image_size=8)
+
+
+@pytest.mark.parametrize("name", ["kernel_sizes", "strides", "paddings", "groups"])
+def test_a_layers_sizes_are_whole_numbers_for_each_of_five_layers(name):
+    for wrong in ([1] * 4, [1, 1, 1, 1, -1], [1, 1, 1, 1, 1.5], 3):
+        with pytest.raises(ValueError, match=name):
+            CaffeNetConfig(**{name: wrong})
+
+
+def test_the_normalisation_and_its_gradient_are_torchs():
+    x = 30 * torch.randn(2, 9, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    one, other = CaffeNorm()(ours), F.local_response_norm(theirs, 5, alpha=1e-4, beta=0.75, k=1.0)
+    torch.testing.assert_close(one, other)
+    weights = torch.randn_like(x)
+    (one * weights).sum().backward()
+    (other * weights).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
