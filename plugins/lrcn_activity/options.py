@@ -10,6 +10,7 @@ from typing import Any, Literal
 CAFFENET, HYBRID = "caffenet", "hybrid"
 CAFFENET_OPTIONS = ("channels", "kernel_sizes", "strides", "paddings", "groups", "fc_sizes", "dropout")
 MOVING_SHAPES = "moving-shapes"
+MOVING_SHAPES_OPTIONS = ("seed", "train", "validation", "test", "picture_size", "folder")
 
 
 @dataclass
@@ -56,7 +57,7 @@ class ActivityDataOptions:
     """csv: column with train, validation or test (HMDB-51: 1 train, 2 test, 0 neither); without one all is for
     training."""
     moving_shapes: dict[str, Any] = field(default_factory=dict)
-    """moving-shapes: seed, picture_size, and how many videos: train, validation, test."""
+    """moving-shapes: seed, picture_size, how many videos: train, validation, test; and the folder for their files."""
     validation_share: float = 0.0
     """Share of the training videos to validate on, whole groups, where there is no validation split."""
     check_videos: Literal["all-frames", "open", "none"] = "open"
@@ -97,6 +98,7 @@ class ActivityDataOptions:
             raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
         if self.split not in (1, 2, 3):
             raise ValueError(f"split is {self.split}; UCF-101 has the splits 1, 2 and 3")
+        check_names("moving_shapes", self.moving_shapes, MOVING_SHAPES_OPTIONS)
 
 
 def is_built_in(options: ActivityDataOptions) -> bool:
