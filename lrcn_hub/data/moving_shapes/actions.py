@@ -20,7 +20,7 @@ ACTIONS = tuple(action for pair in PAIRS for action in pair)
 FORWARD = {backward: forward for forward, backward in PAIRS}
 
 FRAMES = 16
-BYSTANDER_SHARE = 0.5  # of videos hold another object, which stands still behind the one that acts
+BYSTANDER_SHARE = 0.25  # of videos hold another object, which stands still behind the one that acts
 OUTSIDE = 0.2  # how far beyond an edge a moving object turns up again on the other side
 NEAREST, FARTHEST = 0.42, 0.05  # radius of an approaching object as it passes, and as the next one comes
 LIGHTS = ("red", "blue")
