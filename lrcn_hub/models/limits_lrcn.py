@@ -12,7 +12,7 @@ import transformers
 MAX_PARAMETERS = 10**10
 MAX_LABELS = 10**6
 MAX_LAYERS = 128
-MAX_HYPOTHESES = 1000
+MAX_HYPOTHESES = 10**4
 """Beams, or captions asked for, of one picture."""
 MAX_SIDE = 8192
 """Pixels of a picture's side."""

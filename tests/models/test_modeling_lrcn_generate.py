@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 import torch
+from transformers import GenerationConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -153,6 +154,9 @@ def test_max_length_counts_the_start_word_as_everywhere_else(tiny_captioner, fea
     model.predict.bias.data[END] = -100
     assert model.generate(encoder_outputs=features(1), max_length=5).shape == (1, 5)
     assert model.generate(encoder_outputs=features(1), max_length=6, num_beams=2).shape == (1, 6)
+    for options in ({"max_length": 5}, {"max_length": 5, "num_beams": 2}, {"max_length": 5, "do_sample": True}):
+        given = GenerationConfig(**options)
+        assert model.generate(encoder_outputs=features(1), generation_config=given).shape == (1, 5)
     assert model.generate(encoder_outputs=features(1), max_new_tokens=5).shape == (1, 6)
     assert model.generate(encoder_outputs=features(1)).shape == (1, 51)  # captioner.py: max_length 50
     assert not logged

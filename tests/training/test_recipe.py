@@ -157,3 +157,16 @@ def test_a_flag_takes_one_value():
         "json": True,
         "split": "test",
     }
+
+
+@pytest.mark.parametrize("nothing", ["none", "null", "~"])
+def test_none_is_nothing_for_an_option_that_may_be_nothing_as_null_is_in_yaml(nothing, toy_task):
+    training = from_words(toy_task, "--init_from", nothing, "--objective", nothing, "--eval_rows", nothing)["training"]
+    assert (training["init_from"], training["objective"], training["eval_rows"]) == (None, None, None)
+    assert resolve(toy_task, {"training": {"init_from": "none"}}, "r").sections["training"]["init_from"] is None
+    # stock texts of that name stay texts, and a name that only contains it is a name
+    assert from_words(toy_task, "--report_to", "none", "--init_from", "none.safetensors")["training"] == {
+        **from_words(toy_task)["training"],
+        "init_from": "none.safetensors",
+    }
+    assert from_words(toy_task)["training"]["report_to"] == "none"

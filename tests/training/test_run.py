@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import shutil
 import sys
 from importlib import metadata
 
@@ -192,3 +193,42 @@ def test_run_gives_folder_and_metrics(toy_task, make_recipe, tmp_path):
     assert result.folder == tmp_path / "r"
     assert result.metrics.keys() == {"test"}
     assert result.metrics["test"]["answers"] == 5
+
+
+def test_an_output_folder_that_cannot_be_made_is_noticed_before_the_data_are_read(known_task, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(known_task), "load_tables", lambda *_: pytest.fail("the data were read"))
+    (tmp_path / "letter").write_text("Dear aunt,")
+    words = ["--task", "toy", "--use_cpu", "--output_dir"]
+    with pytest.raises(NotADirectoryError, match=f"{tmp_path}/letter is a file; choose another --output_dir"):
+        main([*words, str(tmp_path / "letter/model/first")])
+    rights = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path and rights(path, mode))  # root may write all
+    with pytest.raises(PermissionError, match=f"no right to write in {tmp_path}; choose another"):
+        main([*words, str(tmp_path / "models/first")])
+    assert [path.name for path in tmp_path.iterdir()] == ["letter"]
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_a_checkpoint_that_holds_code_is_refused_and_not_run(name, train, tmp_path):
+    words = ["--max_steps", "4", "--save_steps", "2", "--eval_steps", "2"]
+    result, _ = train(*words)
+    unfinish(result.folder)
+    shutil.rmtree(result.folder / "checkpoint-4")
+    folder = result.folder / "checkpoint-2"
+    torch.save({"state": Trap(tmp_path / "sprung")}, folder / name)
+    os.replace(folder, partial := result.folder / "partial")
+    (partial / checkpoints.MANIFEST).unlink()
+    checkpoints.seal(partial, folder, processes=1)
+    with pytest.raises(ValueError, match="checkpoint-2 is no checkpoint of ours: it holds more than numbers"):
+        train(*words)
+    assert not (tmp_path / "sprung").exists()

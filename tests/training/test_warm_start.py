@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -81,3 +83,27 @@ def test_sharded_weights_are_found(tmp_path):
     assert not (tmp_path / "model.safetensors").exists()
     assert warm_start(model, None, tmp_path).loaded
     assert torch.equal(model.cls.predictions.bias, source.cls.predictions.bias)
+
+
+@pytest.mark.parametrize("name", ["../outside.safetensors", "pytorch_model.bin"])
+def test_an_index_may_not_lead_outside_the_folder_or_to_pickles(name, tmp_path):
+    (tmp_path / "model").mkdir()
+    save_file({"cls.predictions.bias": torch.ones(6)}, tmp_path / "outside.safetensors")
+    index = {"metadata": {}, "weight_map": {"cls.predictions.bias": name}}
+    (tmp_path / "model/model.safetensors.index.json").write_text(json.dumps(index))
+    model = bert()
+    before = model.cls.predictions.bias.clone()
+    with pytest.raises(ValueError, match=rf"init_from {tmp_path}/model/.*its index names '{name}'"):
+        warm_start(model, None, tmp_path / "model")
+    assert torch.equal(model.cls.predictions.bias, before)
+
+
+def test_a_link_out_of_the_folder_and_a_folder_of_pickles_are_refused(tmp_path):
+    save_file({"cls.predictions.bias": torch.ones(6)}, tmp_path / "outside.safetensors")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/model.safetensors").symlink_to("../outside.safetensors")
+    with pytest.raises(ValueError, match=r"init_from .*model.safetensors is a link to .*outside.safetensors"):
+        warm_start(bert(), None, tmp_path / "model")
+    (tmp_path / "model/model.safetensors").rename(tmp_path / "model/model.bin")
+    with pytest.raises(ValueError, match=r"init_from .*model.bin: only safetensors are loaded"):
+        warm_start(bert(), None, tmp_path / "model")
