@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "judge a trained model on a split of its data",
     "caption": "describe photos with a trained model",
     "card": "write a model's card, or show that of a model to be published",
+    "export": "copy a model's folder without its run, complete in itself",
     "push": "publish a model's folder on the Hugging Face Hub",
     "convert": "turn weights that LRCN's authors published for Caffe into a model",
     "tasks": "list the tasks that can be trained",

@@ -53,8 +53,8 @@ class _SavedWithCode:
         return self.auto_class if owner is self.owner else None
 
 
-# `save_pretrained` of these copies their file and its siblings and enters them in the folder's `auto_map`. Further Auto
-# classes and pipelines of a model are named by its configuration (CAPTIONING_CODE).
+# `save_pretrained` of these copies their file and its siblings and enters them in the folder's `auto_map`. Further
+# Auto classes and pipelines of a model are named by its configuration (CAPTIONING_CODE, ACTIVITY_CODE).
 SAVED_WITH_CODE: dict[Any, str] = {
     CaffeNet: "AutoModel",
     CaffeNetConfig: "AutoConfig",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,8 +70,10 @@ def export_new(
     processor: ProcessorMixin | BaseImageProcessor,
     folder: str | Path,
     texts: Mapping[str, str],
+    *,
+    files: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write a model that no run of ours has trained to a new folder, with its processor and text files by their names.
+    """Write a model to a new folder, with its processor and, by the names they get there, `texts` and copied `files`.
 
     It appears whole or not at all. Raises ValueError where there is something already, OSError where the disk is full.
     """
@@ -85,6 +88,9 @@ def export_new(
             _write_model(partial, model, processor)
             for name, text in texts.items():
                 (partial / name).write_text(text, encoding="utf-8")
+            for name, file in (files or {}).items():
+                (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, partial / name)
             if folder.is_dir():
                 folder.rmdir()
             os.replace(partial, folder)

@@ -134,7 +134,7 @@ def travelling_files(folder: Path) -> list[str]:
     names = {path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
     travel = {name for name in names if _is_model_file(name) or any(fnmatch(name, text) for text in TEXT_FILES)}
     if CARD_FILE in travel:
-        travel |= _pictures_of_card(folder)
+        travel |= pictures_of_card(folder)
     return sorted(travel)
 
 
@@ -142,7 +142,8 @@ def _is_model_file(name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in MODEL_FILES) and "/" not in name
 
 
-def _pictures_of_card(folder: Path) -> set[str]:
+def pictures_of_card(folder: Path) -> set[str]:
+    """Name the pictures in `folder` that its card shows."""
     text = (folder / CARD_FILE).read_text(encoding="utf-8", errors="replace")
     named = re.findall(r"""\]\(<?([^()<>\s]+)|\bsrc[=:]\s*["']?([^"'\s>]+)""", text)
     found = set()

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import transformers
 from accelerate import Accelerator
-from transformers import AutoConfig, AutoModel, AutoProcessor, PreTrainedModel
+from transformers import AutoProcessor
 
 from lrcn_hub.plugins import get_task
+from lrcn_hub.publishing.clean_copy import load_model
 from lrcn_hub.publishing.export import RECIPE_FILE
 from lrcn_hub.training.command import help_text, parse_command, recipe_from
 from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
@@ -78,16 +78,3 @@ def evaluate_folder(folder: Path, task: Any, options: Any, split: str, output: P
         write_evaluation(output, tables[split], predictions, metrics)
         logger.info("wrote %s", output)
     return metrics
-
-
-def load_model(folder: Path) -> PreTrainedModel:
-    """Load the model of an exported folder as the class that was trained.
-
-    That is what AutoModel gives, or for transformers' own architectures, of which it gives the body alone, the class
-    named in the configuration. A task's own classes must be registered with the Auto classes. Weights are read from
-    safetensors alone.
-    """
-    architecture = (AutoConfig.from_pretrained(folder).architectures or [""])[0]
-    named = getattr(transformers, architecture, None)
-    kind: Any = named if isinstance(named, type) and issubclass(named, PreTrainedModel) else AutoModel
-    return kind.from_pretrained(folder, use_safetensors=True)
