@@ -412,8 +412,9 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
         plain = not chosen("return_dict_in_generate") and kwargs.get("streamer") is None
         if not stock and (beams > 1 or plain):
             kwargs.setdefault("custom_generate", beam_search if beams > 1 else greedy_search)
-        given = getattr(generation_config, "max_length", None), getattr(generation_config, "max_new_tokens", None)
-        if kwargs.get("max_length") is not None or (given[0] is not None and given[1] is None):
+        if getattr(generation_config, "max_length", None) and generation_config.max_new_tokens is None:
+            kwargs, generation_config = {**_chosen_in(generation_config), **kwargs}, None
+        if kwargs.get("max_length") is not None:
             kwargs.setdefault("max_new_tokens", None)  # a default of ours, which would take precedence
         if kwargs.get("encoder_outputs") is not None:
             kwargs["encoder_outputs"] = BaseModelOutput(kwargs["encoder_outputs"][0])  # a copy: it is changed in place
@@ -427,6 +428,12 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
         # One id ends and fills sentences; the stock check would warn that this needs an attention mask.
         kwargs.pop("kwargs_has_attention_mask", None)
         super()._prepare_special_tokens(generation_config, None, **kwargs)
+
+
+def _chosen_in(generation_config: Any) -> dict[str, Any]:
+    """What a generation configuration sets, as arguments of the call: these may be None against a model's default."""
+    chosen = {name: value for name, value in vars(generation_config).items() if value is not None}
+    return {name: value for name, value in chosen.items() if name[0] != "_" and name != "transformers_version"}
 
 
 def sentence_loss(logits: Tensor, labels: Tensor, num_items: Tensor | int | None = None) -> Tensor:
