@@ -154,6 +154,8 @@ class LrcnSession:
     - `frames_per_second` makes time stamps where `push` is given none.
     - `max_batch`: frames that go through the backbone at once.
 
+    On a CPU the backbone's weights are laid out channels-last, which changes no value.
+
     Raises ValueError for options that contradict one another, or a state of another model.
     """
 
@@ -185,6 +187,8 @@ class LrcnSession:
         if self.sees_features and scene_threshold is not None:
             raise ValueError("scene_threshold needs pictures, but this model is given features")
         self._state = LrcnStreamState.new(model, batch_size) if state is None else state.for_model(model)
+        if model.classifier.weight.device.type == "cpu":  # else kernels are laid out anew for every frame
+            model.encoder.backbone.to(memory_format=torch.channels_last)
 
     @property
     def batch_size(self) -> int:
@@ -244,7 +248,7 @@ class LrcnSession:
 
     def _push(self, frames: list[Tensor], rows: list[int], times: list[float | None]) -> list[FrameResult]:
         with torch.inference_mode():
-            pixel_values = self._pixel_values(frames).to(self.model.device)
+            pixel_values = self._pixel_values(frames).to(self.model.classifier.weight.device)
             features = self.model.encode(pixel_values[None])[0]
             cuts = self._scene_changes(pixel_values, rows)
             probabilities = self._recur(features, rows, cuts)
@@ -296,6 +300,11 @@ class LrcnSession:
 
     def _recur(self, features: Tensor, rows: list[int], cuts: list[bool]) -> Tensor:
         """Step each row through its frames, of `features` (n, F); gives probabilities (n, C) on the CPU."""
+        if rows == list(range(self.batch_size)) and not any(cuts):  # the usual case, with less around it
+            before = LrcnState(self._state.hidden, self._state.cell)
+            logits, after = self.model.classify(features[:, None], before)
+            self._state.hidden, self._state.cell = after.hidden, after.cell
+            return logits[:, 0].float().softmax(-1).cpu()
         places: dict[int, list[int]] = {}
         for place, row in enumerate(rows):
             places.setdefault(row, []).append(place)
