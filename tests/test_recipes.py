@@ -40,6 +40,14 @@ SOLVERS = {
         "iter": 2,
     },
 }
+
+
+def resolved(name, **training):
+    task_name, written, source = written_recipe(Command(flags={"recipe": name}))
+    task = get_task(task_name)
+    return task, recipe_from(task, written, [(f"training.{key}", [value]) for key, value in training.items()], source)
+
+
 AUTHORS = {
     "coco_caffenet_frozen": "lrcn_solver",
     "coco_caffenet_finetune": "lrcn_finetune_solver",
@@ -49,7 +57,7 @@ AUTHORS = {
     "flickr30k_caffenet_finetune": "lrcn_finetune_solver",
 }
 TWO_STAGES = ["coco_caffenet", "coco_vgg16", "flickr30k_caffenet"]
-RESTS = sorted(set(shipped_recipes()) - AUTHORS.keys())
+RESTS = sorted(name for name in set(shipped_recipes()) - AUTHORS.keys() if resolved(name)[0].name == "captioning")
 
 NARROW_CAFFENET = {"channels": [6, 8, 8, 8, 8], "fc_sizes": [16, 16, 8]}
 NARROW_VGG = {"drop_rate": 0.5, "mlp_ratio": 0.004}
@@ -72,12 +80,6 @@ SMALL_EVERYWHERE = [
     *("--dataloader_num_workers", "0", "--use_cpu", "--disable_tqdm"),
 ]
 CAPTIONS = ["A red dog sits.", "a green dog sits", "The red cat runs .", "a green cat runs", "A dog and a cat"]
-
-
-def resolved(name, **training):
-    task_name, written, source = written_recipe(Command(flags={"recipe": name}))
-    task = get_task(task_name)
-    return task, recipe_from(task, written, [(f"training.{key}", [value]) for key, value in training.items()], source)
 
 
 @pytest.mark.parametrize("name", shipped_recipes())

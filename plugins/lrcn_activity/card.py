@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from lrcn_activity.data import DataReport
-from lrcn_activity.frames import count_frames, read
+from lrcn_activity.frames import frames_shown, read
 from lrcn_activity.options import ActivityDataOptions, is_built_in
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def draw_strips(table: Dataset, predictions: Sequence[dict[str, Any]], options: 
 
 
 def _some_frames(row: dict[str, Any], options: ActivityDataOptions) -> np.ndarray:
-    total = count_frames(row, options)
-    return read(row, np.linspace(0, total - 1, min(FRAMES, total)).round().astype(int), options)
+    shown = frames_shown(row, options)
+    return read(row, shown[np.linspace(0, len(shown) - 1, min(FRAMES, len(shown))).round().astype(int)], options)
 
 
 def _is_on_hub(options: ActivityDataOptions) -> bool:

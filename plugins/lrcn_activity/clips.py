@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrcn_activity.frames import count_frames, read
+from lrcn_activity.frames import frames_shown, read
 from lrcn_activity.options import ActivityDataOptions
 from lrcn_hub.data.clips import Crop, centre_crop, clip_indices, random_clip_indices, random_crop, ten_crops
 from lrcn_hub.tasks import Batch, Rows
@@ -48,8 +48,9 @@ class ClipCollator:
         first = int(self.options.skip_first_frame and self.options.stream == "rgb")
         clips, masks = [], []
         for row in rows:
-            indices, mask = random_clip_indices(count_frames(row, self.options), row["seed"], self._length, first)
-            frames = read(row, indices[mask], self.options)
+            shown = frames_shown(row, self.options)
+            indices, mask = random_clip_indices(len(shown), row["seed"], self._length, first)
+            frames = read(row, shown[indices[mask]], self.options)
             view = self._random_view(frames, row["seed"]) if self.options.augment else self._views(frames)[0]
             clips.append(torch.cat([view, view[-1:].expand(len(mask) - len(view), -1, -1, -1)]))
             masks.append(torch.from_numpy(mask))
@@ -60,9 +61,9 @@ class ClipCollator:
         pixels, clips, masks, videos = [], [], [], []
         begin = 0
         for number, row in enumerate(rows):
-            total = count_frames(row, self.options)
-            indices, mask = clip_indices(total, self._length, self.options.clip_stride)
-            used, positions = np.unique(indices, return_inverse=True)
+            shown = frames_shown(row, self.options)
+            indices, mask = clip_indices(len(shown), self._length, self.options.clip_stride)
+            used, positions = np.unique(shown[indices], return_inverse=True)
             for view in self._views(read(row, used, self.options)):
                 pixels.append(view)
                 clips.append(torch.from_numpy(positions.reshape(indices.shape)) + begin)

@@ -8,23 +8,27 @@ from typing import Any
 import numpy as np
 
 from lrcn_activity.options import ActivityDataOptions
+from lrcn_hub.data.clips import resample_indices
 from lrcn_hub.data.flow import flow_of_video
 from lrcn_hub.data.videos import UnreadableVideoError, frame_times, read_frames
 
 
-def count_frames(row: dict[str, Any], options: ActivityDataOptions) -> int:
-    """Count the frames of a row's video, or its flow images, of which there is one less.
+def frames_shown(row: dict[str, Any], options: ActivityDataOptions) -> np.ndarray:
+    """Number the frames of a row's video that are to be looked at, or its flow images, of which there is one less.
 
     Raises `UnreadableVideoError` for a video that cannot be read, or has none.
     """
-    frames = len(frame_times(row["video"])) - (options.stream == "flow")
-    if frames < 1:
+    times = frame_times(row["video"])
+    if len(times) and options.frame_rate is not None:
+        return resample_indices(times, options.frame_rate)
+    numbers = np.arange(len(times) - (options.stream == "flow"))
+    if not len(numbers):
         raise UnreadableVideoError(row["video"], f"it has no {'flow' if options.stream == 'flow' else 'frames'}")
-    return frames
+    return numbers
 
 
-def read(row: dict[str, Any], indices: Sequence[int] | np.ndarray, options: ActivityDataOptions) -> np.ndarray:
-    """Read the frames or flow images at `indices`, uint8 (frames, H, W, 3)."""
+def read(row: dict[str, Any], numbers: Sequence[int] | np.ndarray, options: ActivityDataOptions) -> np.ndarray:
+    """Read the frames or flow images of these `numbers`, uint8 (frames, H, W, 3)."""
     if options.stream == "flow":
-        return flow_of_video(row["video"], options.flow_folder, indices)
-    return read_frames(row["video"], indices)
+        return flow_of_video(row["video"], options.flow_folder, numbers)
+    return read_frames(row["video"], numbers)

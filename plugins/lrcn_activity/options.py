@@ -74,6 +74,9 @@ class ActivityDataOptions:
     are."""
     stream: Literal["rgb", "flow"] = "rgb"
     """What the model looks at: frames, or optical flow as the authors' images of it (x, y, magnitude)."""
+    frame_rate: float | None = None
+    """Look at frames at this constant rate per second, which repeats or leaves out some, as the authors at 30; none:
+    all frames as they are. Flow is always that between successive frames of the file."""
     flow_folder: str = "data/flow"
     """Where flow images are kept once they are computed."""
     skip_first_frame: bool = False
@@ -98,6 +101,8 @@ class ActivityDataOptions:
             raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
         if self.split not in (1, 2, 3):
             raise ValueError(f"split is {self.split}; UCF-101 has the splits 1, 2 and 3")
+        if self.frame_rate is not None and (self.frame_rate <= 0 or self.stream == "flow"):
+            raise ValueError(f"frame_rate is {self.frame_rate}; it must be above 0, and none for flow")
         check_names("moving_shapes", self.moving_shapes, MOVING_SHAPES_OPTIONS)
 
 

@@ -90,7 +90,7 @@ class Activity(Task):
         options: ActivityEvaluationOptions,
     ) -> list[dict[str, Any]]:
         """Answer with the likeliest class and the probability of each: means over all frames of all clips."""
-        from lrcn_activity.prediction import classify_videos
+        from lrcn_activity.generation import classify_videos
 
         return classify_videos(model, batch, options.frames_at_once)
 
@@ -98,7 +98,7 @@ class Activity(Task):
         self, predictions: list[dict[str, Any]], table: Dataset, options: ActivityEvaluationOptions
     ) -> dict[str, float]:
         """Accuracy, accuracy among five answers, and the mean of the classes' accuracies."""
-        from lrcn_activity.prediction import check_classes
+        from lrcn_activity.generation import check_classes
         from lrcn_hub.scoring.recognition import score_classes
 
         check_classes(predictions, table.features["label"].names)

@@ -251,7 +251,7 @@ def test_videos_that_a_dataset_holds_are_unpacked_to_files(four, monkeypatch):
     Dataset.from_dict({"video": cells, "label": ["run", "jump"]}, features).save_to_disk(four / "set")
     table = load("datasets", four / "set")["train"]
     assert Path(table[0]["video"]).read_bytes() == content
-    assert table[1]["video"] == str(four / "videos/1.avi")
+    assert Path(table[1]["video"]).read_bytes() == (four / "videos/1.avi").read_bytes()
 
 
 def test_an_unknown_reader_and_a_missing_path_are_refused():
