@@ -52,11 +52,11 @@ def test_another_seed_makes_another_video_and_the_same_seed_the_same():
 
 
 def test_a_written_video_keeps_every_pixel(tmp_path):
-    video = draw_action("turning counter-clockwise", Random(0), picture_size=41)  # odd, which many codecs refuse
-    write_video(video, tmp_path / "turning.mov")
-    assert np.array_equal(read_frames(tmp_path / "turning.mov"), video)
-    assert [path.name for path in tmp_path.iterdir()] == ["turning.mov"]
-    assert (probe(tmp_path / "turning.mov").frames, probe(tmp_path / "turning.mov").fps) == (16, 8)
+    video = draw_action("circling counter-clockwise", Random(0), picture_size=41)  # odd, which many codecs refuse
+    write_video(video, tmp_path / "circling.mov")
+    assert np.array_equal(read_frames(tmp_path / "circling.mov"), video)
+    assert [path.name for path in tmp_path.iterdir()] == ["circling.mov"]
+    assert (probe(tmp_path / "circling.mov").frames, probe(tmp_path / "circling.mov").fps) == (16, 8)
 
 
 def test_a_video_that_cannot_be_written_leaves_none_under_its_name(tmp_path):

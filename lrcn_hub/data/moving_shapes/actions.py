@@ -12,7 +12,7 @@ from lrcn_hub.data.moving_shapes.scenes import COLOURS, SHAPES, Scene, SceneObje
 PAIRS = (
     ("moving right", "moving left"),
     ("approaching", "leaving"),
-    ("turning clockwise", "turning counter-clockwise"),
+    ("circling clockwise", "circling counter-clockwise"),
     ("bouncing lower", "bouncing higher"),
     ("red then blue", "blue then red"),
 )
@@ -59,21 +59,13 @@ def _approaching(random: Random) -> list[Objects]:
     return [(replace(item, radius=FARTHEST * growth ** ((start + speed * frame) % 1)),) for frame in range(FRAMES)]
 
 
-def _turning_clockwise(random: Random) -> list[Objects]:
-    """Two objects on opposite sides of a point, circling around it."""
-    pair = [_object(random, radius=(0.08, 0.14)) for _ in range(2)]
-    arm = random.uniform(0.18, 0.26)
-    x, y = random.uniform(0.4, 0.6), random.uniform(0.4, 0.6)
-    start, speed = random.uniform(0, 360), random.uniform(13, 26)
-
-    def at(item: SceneObject, degrees: float) -> SceneObject:
-        turn = math.radians(degrees)
-        return replace(item, x=x + arm * math.cos(turn), y=y + arm * math.sin(turn))  # y grows downwards
-
-    return [
-        tuple(at(item, start + speed * frame + 180 * side) for side, item in enumerate(pair))
-        for frame in range(FRAMES)
-    ]
+def _circling_clockwise(random: Random) -> list[Objects]:
+    """Around a point near the middle, from anywhere on the way."""
+    item = _object(random, radius=(0.09, 0.15))
+    x, y, arm = random.uniform(0.42, 0.58), random.uniform(0.42, 0.58), random.uniform(0.22, 0.32)
+    start, speed = random.uniform(0, 360), random.uniform(13, 26)  # degrees, and degrees a frame
+    turns = [math.radians(start + speed * frame) for frame in range(FRAMES)]
+    return [(replace(item, x=x + arm * math.cos(turn), y=y + arm * math.sin(turn)),) for turn in turns]  # y: downwards
 
 
 def _bouncing_lower(random: Random) -> list[Objects]:
@@ -120,7 +112,7 @@ def _object(
 _MOTIONS: dict[str, Callable[[Random], list[Objects]]] = {
     "moving right": _moving_right,
     "approaching": _approaching,
-    "turning clockwise": _turning_clockwise,
+    "circling clockwise": _circling_clockwise,
     "bouncing lower": _bouncing_lower,
     "red then blue": _red_then_blue,
 }
