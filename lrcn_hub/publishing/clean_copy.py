@@ -38,9 +38,7 @@ def export_folder(source: str | Path, folder: str | Path) -> Path:
     check_is_new(folder)
     check_is_complete(source)
     task_names()  # a plugin's own models are known to transformers once it is loaded
-    from transformers import AutoProcessor
-
-    export_new(load_model(source), AutoProcessor.from_pretrained(source), folder, {}, files=files_beside(source))
+    export_new(load_model(source), load_processor(source), folder, {}, files=files_beside(source))
     return folder
 
 
@@ -73,6 +71,20 @@ def files_beside(source: Path) -> dict[str, Path]:
     if (source / CARD_FILE).is_file():
         kept += [source / name for name in pictures_of_card(source)]
     return found | {path.relative_to(source).as_posix(): path for path in kept}
+
+
+def load_processor(folder: Path) -> Any:
+    """Load the processor of a model; FileNotFoundError where its tokenizer's file is missing."""
+    from transformers import AutoProcessor
+
+    try:
+        return AutoProcessor.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        if (folder / "tokenizer.json").is_file():
+            raise
+        raise FileNotFoundError(
+            f"{folder} has no tokenizer.json, which its processor needs; save the processor there (save_pretrained)"
+        ) from error
 
 
 def load_model(folder: Path) -> PreTrainedModel:

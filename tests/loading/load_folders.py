@@ -1,7 +1,7 @@
-"""``load_folders.py installed|remote CAPTIONER CAFFENET RESAVED``: whether make_folders.py's models load as promised.
+"""``load_folders.py installed|remote CAFFENET RESAVED CAPTIONER...``: whether models load as promised.
 
-installed: with lrcn_hub imported, by its classes, with or without the flag. remote: where there is no lrcn_hub, by the
-code in the folders, and only with the flag. Saves the captioner again, as RESAVED.
+The models are those of make_folders.py. installed: with lrcn_hub imported, by its classes, with or without the flag.
+remote: without lrcn_hub, by the code in the folders, and only with the flag. The first captioner is saved again.
 """
 
 import importlib.util
@@ -21,8 +21,9 @@ from transformers import (
     pipeline,
 )
 
-HOW, CAPTIONER, CAFFENET, RESAVED = sys.argv[1:]
-ANSWERS = load_file(Path(CAPTIONER).parent / "answers.safetensors")
+HOW, CAFFENET, RESAVED, *CAPTIONERS = sys.argv[1:]
+CAPTIONER = CAPTIONERS[0]
+ANSWERS = load_file(Path(CAFFENET).parent / "answers.safetensors")
 OURS = [AutoConfig, AutoModel, AutoModelForImageTextToText, AutoProcessor, AutoImageProcessor]
 TRUST = {"trust_remote_code": True} if HOW == "remote" else {}
 
@@ -55,7 +56,7 @@ def check_captioner(folder: str, **trust: bool) -> None:
         check_where_from(auto.from_pretrained(folder, **trust))
     processor = AutoProcessor.from_pretrained(folder, **trust)
     check_where_from(processor.image_processor)
-    assert AutoTokenizer.from_pretrained(folder).get_vocab() == processor.tokenizer.get_vocab()
+    assert AutoTokenizer.from_pretrained(folder, **trust).get_vocab() == processor.tokenizer.get_vocab()
     pixels = processor(images=list(ANSWERS["photos"]))["pixel_values"]
     assert torch.equal(pixels, ANSWERS["pixels"])
     for auto in (AutoModel, AutoModelForImageTextToText):
@@ -91,9 +92,11 @@ def check_caffenet(**trust: bool) -> None:
 
 if HOW == "remote":
     refused_without_the_flag()
-for trust in [TRUST, {"trust_remote_code": True}]:  # with lrcn_hub the flag changes nothing
-    check_captioner(CAPTIONER, **trust)
-    check_caffenet(**trust)
+else:  # the flag changes nothing
+    check_captioner(CAPTIONER, trust_remote_code=True)
+    check_caffenet(trust_remote_code=True)
+check_caffenet(**TRUST)
 AutoModel.from_pretrained(CAPTIONER, **TRUST).save_pretrained(RESAVED)
 AutoProcessor.from_pretrained(CAPTIONER, **TRUST).save_pretrained(RESAVED)
-check_captioner(RESAVED, **TRUST)
+for captioner in [*CAPTIONERS, RESAVED]:
+    check_captioner(captioner, **TRUST)

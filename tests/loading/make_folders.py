@@ -1,4 +1,4 @@
-"""``make_folders.py CAPTIONER CAFFENET``: writes two tiny models and, beside them in answers.safetensors, what they say.
+"""``make_folders.py CAPTIONER CAFFENET``: writes two tiny models and beside them, what they say.
 
 The captioner's weights are large, so that its words depend on picture and state.
 """

@@ -56,7 +56,7 @@ def digests(model):
 @pytest.mark.parametrize("auto", [AutoModel, AutoModelForImageTextToText, LrcnForImageCaptioning])
 def test_a_captioner_comes_back_bit_for_bit(auto, model, tmp_path, logged):
     model.save_pretrained(tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == {
+    assert {file.name for file in tmp_path.iterdir() if file.suffix != ".py"} == {
         "config.json",
         "generation_config.json",
         "model.safetensors",
