@@ -165,15 +165,22 @@ def _decode(source: str, sample_indices_fn: Any) -> tuple[np.ndarray, VideoMetad
     try:
         with av.open(name) as container:
             stream = container.streams.video[0]
-            frames = [_upright(frame) for frame in container.decode(stream)]
-            rate = float(stream.average_rate or 25)
+            total = sum(bool(packet.size) and not packet.is_discard for packet in container.demux(stream))
+            metadata = VideoMetadata(total, fps=float(stream.average_rate or 25), video_backend="pyav")
+        chosen = np.arange(total) if sample_indices_fn is None else sample_indices_fn(metadata)
+        wanted, frames = {int(index) for index in chosen}, {}
+        with av.open(name) as container:
+            for index, frame in enumerate(container.decode(video=0)):
+                if index in wanted:
+                    frames[index] = _upright(frame)
+                if len(frames) == len(wanted):
+                    break
     except (OSError, ValueError, IndexError) as error:
         raise ValueError(f"{source}: this video cannot be read ({error})") from error
-    if not frames:
-        raise ValueError(f"{source}: this video has no frames")
-    metadata = VideoMetadata(total_num_frames=len(frames), fps=rate, video_backend="pyav")
-    metadata.frames_indices = np.arange(len(frames)) if sample_indices_fn is None else sample_indices_fn(metadata)
-    return np.stack([frames[index] for index in metadata.frames_indices]), metadata
+    if not wanted or len(frames) < len(wanted):
+        raise ValueError(f"{source}: this video has {len(frames)} of the {len(wanted)} frames that are needed")
+    metadata.frames_indices = chosen
+    return np.stack([frames[int(index)] for index in chosen]), metadata
 
 
 def _upright(frame: Any) -> np.ndarray:
