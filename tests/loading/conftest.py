@@ -14,13 +14,13 @@ HERE = Path(__file__).parent
 def process(tmp_path_factory):
     """Run a Python in a folder of its own, with its own cache of the Hub and no network; warnings are errors."""
 
-    def run(*arguments, python=sys.executable, **variables):
+    def run(*arguments, python=sys.executable, folder=None, **variables):
         home = tmp_path_factory.mktemp("home")
         environment = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", **variables}
         environment["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         command = [python, "-W", "error", *map(str, arguments)]
         streams = {"stdin": subprocess.DEVNULL, "capture_output": True}
-        return subprocess.run(command, env=environment, cwd=home, text=True, check=False, **streams)
+        return subprocess.run(command, env=environment, cwd=folder or home, text=True, check=False, **streams)
 
     return run
 
@@ -54,7 +54,7 @@ def without_package(process, bare_python):
     path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     others = [entry for entry in path if not (Path(entry) / "lrcn_hub").exists()]
 
-    def run(*arguments):
-        return process(*arguments, python=bare_python, PYTHONPATH=os.pathsep.join(others))
+    def run(*arguments, folder=None):
+        return process(*arguments, python=bare_python, folder=folder, PYTHONPATH=os.pathsep.join(others))
 
     return run
