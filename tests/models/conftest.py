@@ -1,6 +1,7 @@
 """Ground truth, the mapping from Caffe's blobs to torch's parameters (written independently of the library), and tiny
 captioners."""
 
+import hashlib
 import logging
 import resource
 import sys
@@ -18,6 +19,7 @@ from lrcn_hub.models import (
     LrcnForImageCaptioning,
     LrcnForVideoClassification,
 )
+from lrcn_hub.models.backbones_lrcn import build_backbone, measure_feature_size
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 
@@ -200,3 +202,70 @@ def little_memory():
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 10**9, hard))
     yield
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.fixture(params=["lstm", "rnn"])
+def cell(request):
+    return request.param
+
+
+@pytest.fixture
+def searched():
+    def searched(model, encoded, beams, prompt=(0,), limit=7, **options):
+        """What `generate` finds: for each picture [(score, words without padding)]."""
+        given = BaseModelOutput(encoded.last_hidden_state.clone())
+        count = options.setdefault("num_return_sequences", beams)
+        prompts = torch.tensor([prompt] * len(encoded.last_hidden_state))
+        found = model.generate(
+            encoder_outputs=given,
+            decoder_input_ids=prompts,
+            num_beams=beams,
+            max_new_tokens=limit,
+            output_scores=True,
+            return_dict_in_generate=True,
+            **options,
+        )
+        rows = [without_padding(row, len(prompt)) for row in found.sequences.tolist()]
+        both = list(zip(found.sequences_scores.tolist(), rows, strict=True))
+        return [both[start : start + count] for start in range(0, len(both), count)], found
+
+    def without_padding(words, prompt_length):
+        new = words[prompt_length:]
+        return words[:prompt_length] + (new[: new.index(0) + 1] if 0 in new else new)
+
+    return searched
+
+
+@pytest.fixture
+def digest():
+    def digest(module):
+        """A hash over names and bits of all parameters and buffers."""
+        seen = hashlib.sha256()
+        for name, value in sorted(module.state_dict().items()):
+            seen.update(name.encode() + value.contiguous().view(torch.uint8).numpy().tobytes() if value.dim() else b"")
+            seen.update(str(value.item()).encode() if not value.dim() else b"")
+        return seen.hexdigest()
+
+    return digest
+
+
+@pytest.fixture
+def captioner():
+    """Build a small captioner around a backbone, or around what a configuration describes."""
+
+    def captioner(backbone_config, feature, backbone=None, **options):
+        size = options.pop("feature_size", None)
+        if size is None:
+            size = measure_feature_size(backbone or build_backbone(backbone_config, feature), 64)
+        config = LrcnCaptioningConfig(
+            backbone_config=backbone_config,
+            feature=feature,
+            feature_size=size,
+            vocab_size=9,
+            embedding_size=4,
+            hidden_size=5,
+            **options,
+        )
+        return LrcnForImageCaptioning(config, backbone)
+
+    return captioner

@@ -9,7 +9,6 @@ from functools import partial
 
 import pytest
 import torch
-from transformers import GenerationConfig, GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput
 
 from lrcn_hub.models import LrcnState, modeling_lrcn
@@ -48,30 +47,6 @@ def reference_search(predict, prompt, beams, limit=LIMIT, groups=1, penalty=0.0)
     return [(score, words) for score, words, _ in found]
 
 
-def searched(model, encoded, beams, prompt=(0,), limit=LIMIT, **options):
-    """What `generate` finds: for each picture [(score, words without padding)]."""
-    given = BaseModelOutput(encoded.last_hidden_state.clone())
-    count = options.setdefault("num_return_sequences", beams)
-    prompts = torch.tensor([prompt] * len(encoded.last_hidden_state))
-    found = model.generate(
-        encoder_outputs=given,
-        decoder_input_ids=prompts,
-        num_beams=beams,
-        max_new_tokens=limit,
-        output_scores=True,
-        return_dict_in_generate=True,
-        **options,
-    )
-    rows = [without_padding(row, len(prompt)) for row in found.sequences.tolist()]
-    both = list(zip(found.sequences_scores.tolist(), rows, strict=True))
-    return [both[start : start + count] for start in range(0, len(both), count)], found
-
-
-def without_padding(words, prompt_length):
-    new = words[prompt_length:]
-    return words[:prompt_length] + (new[: new.index(END) + 1] if END in new else new)
-
-
 def assert_same(found, expected):
     assert [words for _, words in found] == [words for _, words in expected]
     assert [score for score, _ in found] == pytest.approx([score for score, _ in expected], abs=1e-4)
@@ -88,7 +63,7 @@ def _no_gradients():
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_beams_of_a_batch_follow_the_authors_rule(seed, tiny_captioner, features):
+def test_beams_of_a_batch_follow_the_authors_rule(seed, tiny_captioner, features, searched):
     model = tiny_captioner(seed, wiring=WIRINGS[seed % 4], cell="rnn" if seed % 5 == 4 else "lstm")
     encoded = features(3, seed=seed)
     for beams, prompt in ((2, (0,)), (3, (0, 5)), (5, (0,)), (5, (0, 3, 7, 2))):
@@ -98,7 +73,7 @@ def test_beams_of_a_batch_follow_the_authors_rule(seed, tiny_captioner, features
             assert_same(found[picture], reference_search(predict, list(prompt), beams))
 
 
-def test_the_state_must_follow_its_hypothesis(tiny_captioner, features, monkeypatch):
+def test_the_state_must_follow_its_hypothesis(tiny_captioner, features, monkeypatch, searched):
     """These tests can see a search that forgets to reorder the state."""
     different = 0
     for seed in range(6):
@@ -111,7 +86,7 @@ def test_the_state_must_follow_its_hypothesis(tiny_captioner, features, monkeypa
     assert different >= 9  # of 18
 
 
-def test_a_very_wide_beam_finds_what_enumeration_finds(tiny_captioner, features):
+def test_a_very_wide_beam_finds_what_enumeration_finds(tiny_captioner, features, searched):
     limit, size = 4, 4
     endings = [[0, *rest] for n in range(limit) for rest in itertools.product(range(1, size), repeat=n)]
     sentences = [[*words, END] for words in endings if len(words) <= limit]
@@ -132,7 +107,7 @@ def test_a_very_wide_beam_finds_what_enumeration_finds(tiny_captioner, features)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_groups_follow_the_rule_of_diverse_beam_search(seed, tiny_captioner, features):
+def test_groups_follow_the_rule_of_diverse_beam_search(seed, tiny_captioner, features, searched):
     model, encoded = tiny_captioner(seed, wiring=WIRINGS[seed % 4]), features(2, seed=seed)
     for beams, groups, penalty in ((4, 2, 0.5), (6, 3, 1.5), (3, 3, 0.5), (6, 2, 0.0), (4, 1, 2.0)):
         search = partial(beam_search, num_groups=groups, diversity_penalty=penalty)
@@ -143,7 +118,9 @@ def test_groups_follow_the_rule_of_diverse_beam_search(seed, tiny_captioner, fea
             assert_same(found[picture], expected)
 
 
-def test_one_group_is_the_plain_search_and_groups_without_penalty_repeat_themselves(tiny_captioner, features):
+def test_one_group_is_the_plain_search_and_groups_without_penalty_repeat_themselves(
+    tiny_captioner, features, searched
+):
     model, encoded = tiny_captioner(), features(2)
     plain, _ = searched(model, encoded, 4)
     one_group, _ = searched(model, encoded, 4, custom_generate=partial(beam_search, diversity_penalty=5.0))
@@ -154,14 +131,14 @@ def test_one_group_is_the_plain_search_and_groups_without_penalty_repeat_themsel
         assert [words for _, words in halves[picture]] == [words for _, words in narrow[picture] for _ in range(2)]
 
 
-def test_a_heavy_penalty_gives_every_group_its_own_first_word(tiny_captioner, features):
+def test_a_heavy_penalty_gives_every_group_its_own_first_word(tiny_captioner, features, searched):
     model, encoded = tiny_captioner(), features(3)
     search = partial(beam_search, num_groups=5, diversity_penalty=1e4)
     for hypotheses in searched(model, encoded, 5, custom_generate=search)[0]:
         assert len({words[1] for _, words in hypotheses}) == 5
 
 
-def test_groups_wider_than_the_vocabulary_find_no_more_than_there_is(tiny_captioner, features):
+def test_groups_wider_than_the_vocabulary_find_no_more_than_there_is(tiny_captioner, features, searched):
     for seed in range(3):
         model, encoded = tiny_captioner(seed, vocab_size=3), features(1, seed=seed)
         found, _ = searched(
@@ -171,64 +148,19 @@ def test_groups_wider_than_the_vocabulary_find_no_more_than_there_is(tiny_captio
         assert_same(found[0], reference_search(predict, [0], 8, groups=2, penalty=0.7))
 
 
-def test_the_groups_can_be_named_in_the_call(tiny_captioner, features):
+def test_the_groups_can_be_named_in_the_call(tiny_captioner, features, searched):
     model, encoded = tiny_captioner(), features(2)
     search = partial(beam_search, num_groups=2, diversity_penalty=0.5)
     named, _ = searched(model, encoded, 4, num_groups=2, diversity_penalty=0.5)
     assert named == searched(model, encoded, 4, custom_generate=search)[0]
 
 
-def test_groups_must_share_the_beams_evenly(tiny_captioner, features):
+def test_groups_must_share_the_beams_evenly(tiny_captioner, features, searched):
     with pytest.raises(ValueError, match=r"num_beams \(5\) must be a multiple of num_groups \(2\)"):
         searched(tiny_captioner(), features(1), 5, custom_generate=partial(beam_search, num_groups=2))
 
 
-@pytest.mark.parametrize("groups", [1, 2])
-def test_the_scores_of_the_steps_add_up_to_those_of_the_sentences(groups, tiny_captioner, features):
-    for seed in range(4):
-        model = tiny_captioner(seed)
-        search = partial(beam_search, num_groups=groups, diversity_penalty=0.5)
-        for count in (1, 3, 4):
-            _, found = searched(model, features(3, seed=seed), 4, num_return_sequences=count, custom_generate=search)
-            assert len(found.scores) == found.sequences.shape[1] - 1 == found.beam_indices.shape[1]
-            steps = model.compute_transition_scores(found.sequences, found.scores, found.beam_indices)
-            torch.testing.assert_close(steps.sum(1), found.sequences_scores, atol=1e-4, rtol=0)
-
-
-def test_fewer_returned_sentences_are_the_best_of_all(tiny_captioner, features):
-    model, encoded = tiny_captioner(1), features(3)
-    every, _ = searched(model, encoded, 5)
-    for count in (1, 2, 4):
-        some, _ = searched(model, encoded, 5, num_return_sequences=count)
-        assert [[words for _, words in one] for one in some] == [[words for _, words in one[:count]] for one in every]
-    plain = model.generate(encoder_outputs=encoded, num_beams=5, max_new_tokens=LIMIT)
-    assert [without_padding(row, 1) for row in plain.tolist()] == [one[0][1] for one in every]
-
-
-def test_a_search_that_ends_at_once_ends_at_once(tiny_captioner, features):
-    model = tiny_captioner()
-    model.predict.bias[END] = 100.0
-    found, _ = searched(model, features(2), 1 + 2, num_return_sequences=1)
-    assert [words for ((_, words),) in found] == [[0, END]] * 2
-    steps = []
-    model.embedding.register_forward_hook(lambda module, inputs, output: steps.append(tuple(inputs[0].shape)))
-    model.predict.bias[END] = -100.0  # never, and no word is likelier than another after it
-    found, _ = searched(model, features(2), 3)
-    assert steps == [(6, 1)] * LIMIT
-    assert all(len(words) == 1 + LIMIT and END not in words[1:] for one in found for _, words in one)
-
-
-def test_padding_may_differ_from_the_end_word(tiny_captioner, features):
-    model, other = tiny_captioner(3), tiny_captioner(3, pad_token_id=8, bos_token_id=0)
-    encoded = features(3, seed=3)
-    same, found = searched(model, encoded, 5)
-    differ, padded = searched(other, encoded, 5)
-    assert [[words for _, words in one] for one in differ] == [[words for _, words in one] for one in same]
-    after_end = (found.sequences[:, 1:] == END).cumsum(1) - (found.sequences[:, 1:] == END).int() > 0
-    assert after_end.any() and (padded.sequences[:, 1:][after_end] == 8).all()
-
-
-def test_logits_processors_forbid_words_in_beams_too(tiny_captioner, features):
+def test_logits_processors_forbid_words_in_beams_too(tiny_captioner, features, searched):
     model, encoded = tiny_captioner(2), features(2)
     found, _ = searched(model, encoded, 5, min_new_tokens=4, suppress_tokens=[3, 4])
     for hypotheses in found:
@@ -242,18 +174,8 @@ def test_logits_processors_forbid_words_in_beams_too(tiny_captioner, features):
     assert_same(found[0], reference_search(allowed, [0], 5))
 
 
-def test_stopping_criteria_end_a_search(tiny_captioner, features):
-    stopped, _ = searched(
-        tiny_captioner(),
-        features(2),
-        3,
-        stopping_criteria=[lambda words, scores, **_: torch.full((len(words),), words.shape[1] >= 4)],
-    )
-    assert max(len(words) for one in stopped for _, words in one) == 4
-
-
 @pytest.mark.parametrize("penalty", [0.0, 1.0, 2.0])
-def test_a_length_penalty_asks_for_the_stock_search(penalty, tiny_captioner, features, monkeypatch):
+def test_a_length_penalty_asks_for_the_stock_search(penalty, tiny_captioner, features, monkeypatch, searched):
     """With so wide a beam the stock search must find the best of score / length ** penalty of all sentences."""
     limit, size = 3, 4
     sentences = [[0, *rest, END] for n in range(limit) for rest in itertools.product(range(1, size), repeat=n)]
@@ -269,35 +191,3 @@ def test_a_length_penalty_asks_for_the_stock_search(penalty, tiny_captioner, fea
             total = sum(next_log_p(model, encoded, words[:t])[words[t]] for t in range(1, len(words)))
             scored.append((total / (len(words) - 1) ** penalty, words))
         assert_same(found[0], [max(scored)])
-
-
-def test_what_asks_for_the_stock_search(tiny_captioner, features):
-    model, encoded = tiny_captioner(), features(1)
-    asked = {"early_stopping": True}, {"early_stopping": False}, {"length_penalty": 1.0}
-    for options in asked:
-        stock = GenerationMixin.generate(
-            model, encoder_outputs=BaseModelOutput(encoded[0]), num_beams=5, max_new_tokens=LIMIT, **options
-        )
-        assert torch.equal(
-            model.generate(encoder_outputs=encoded, num_beams=5, max_new_tokens=LIMIT, **options), stock
-        )
-        _, found = searched(model, encoded, 5, **options)
-        length = len([word for word in found.beam_indices[0] if word >= 0])
-        steps = model.compute_transition_scores(found.sequences, found.scores, found.beam_indices)[0].sum() / length
-        assert found.sequences_scores[0].item() == pytest.approx(steps.item(), abs=1e-4)
-
-
-def test_defaults_of_the_model_and_of_a_given_configuration_are_heeded(tiny_captioner, features, monkeypatch):
-    calls = []
-    monkeypatch.setattr(modeling_lrcn, "beam_search", lambda *a, **k: calls.append(1) or beam_search(*a, **k))
-    model, encoded = tiny_captioner(), features(1)
-    model.generate(encoder_outputs=encoded)
-    assert not calls
-    model.generation_config.num_beams = 3
-    by_default = model.generate(encoder_outputs=encoded)
-    given = model.generate(encoder_outputs=encoded, generation_config=GenerationConfig(max_new_tokens=50))
-    assert len(calls) == 2 and torch.equal(by_default, given)
-    model.generate(encoder_outputs=encoded, num_beams=1)
-    model.generate(encoder_outputs=encoded, do_sample=True)
-    model.generate(encoder_outputs=encoded, length_penalty=2.0)
-    assert len(calls) == 2
