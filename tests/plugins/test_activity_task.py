@@ -177,6 +177,23 @@ def test_mirrored_flow_has_the_other_sign_in_x(shapes):
     assert torch.allclose(mirrored_x, 255 - x.flip(-1), atol=1e-3)  # BGR: x is the last channel
 
 
+def test_a_constant_rate_repeats_or_leaves_out_frames(tables):
+    processor = make(tables, **TIMM, num_frames=32)[0]
+    row = tables["test"][0]  # 16 frames, 8 a second
+    plain, twice, half = (
+        TASK.collator(processor, ActivityDataOptions(frame_rate=rate), training=False)([row]) for rate in (None, 16, 4)
+    )
+    assert [int(batch["clip_mask"].sum()) for batch in (plain, twice, half)] == [
+        16,
+        31,
+        9,
+    ]  # the last frame belongs to the tick after it
+    assert torch.equal(twice["pixel_values"], plain["pixel_values"])  # each is looked at once
+    assert twice["clips"][0, :31].unique(return_counts=True)[1].tolist().count(2) == 15
+    with pytest.raises(ValueError, match="frame_rate is 30; it must be above 0, and none for flow"):
+        ActivityDataOptions(frame_rate=30, stream="flow")
+
+
 def rates(model, options):
     """Learning-rate and weight-decay multiplier of every trained parameter by its name."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
