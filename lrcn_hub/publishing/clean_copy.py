@@ -18,7 +18,7 @@ CARD_FILE, DATA_FILE = "README.md", "data.json"
 OF_THE_RUN = (RECIPE_FILE, VERSIONS_FILE, DATA_FILE)
 OF_THE_MODEL = (
     *("metrics.json", "evaluation/*/metrics.json", "history.jsonl", "conversion.json", "card.json"),
-    *(CARD_FILE, "LICENSE*", "NOTICE*"),
+    *(CARD_FILE, "assets/*.png", "LICENSE*", "NOTICE*"),
 )
 PROCESSOR_FILES = (
     *("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json"),
