@@ -17,11 +17,11 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError, safe_open
 
+from lrcn_hub.publishing.cards import CARD_FILE, MARK, write_card
 from lrcn_hub.publishing.export import CONFIG_FILE, METRICS_FILE, RECIPE_FILE
 
 logger = logging.getLogger(__name__)
 
-CARD_FILE = "README.md"
 # What a model is loaded from; such files are deleted on the Hub where the folder no longer has them.
 MODEL_FILES = (
     *("*.safetensors", "*.json", "*_lrcn.py", "*.jinja", RECIPE_FILE),
@@ -56,16 +56,18 @@ def push(
 ) -> Pushed:
     """Push the model in `folder` to the repository `repo_id` ("user/name"), which is made where there is none.
 
-    All files travel in one commit on the branch `revision` (default main), made where there is none: who loads the
-    model meanwhile gets the old one or the new one. A folder that the branch holds already makes no commit.
+    The card in `folder` is written anew for that name, unless it was not written here. All files travel in one commit
+    on the branch `revision` (default main), made where there is none: who loads the model meanwhile gets the old one
+    or the new one. A folder that the branch holds already makes no commit.
 
     Raises ValueError where it cannot be begun (no finished model, no token, an impossible name, offline) and OSError
     where the Hub or the way there fails; both say what to do. The repository is whole then, too.
     """
     folder = Path(folder)
     check_is_model(folder)
-    files = travelling_files(folder)
     api = check_can_push(repo_id, private=private, revision=revision)
+    _name_card(folder, repo_id)
+    files = travelling_files(folder)
     with _explained(repo_id):
         if revision:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
@@ -136,6 +138,17 @@ def travelling_files(folder: Path) -> list[str]:
     if CARD_FILE in travel:
         travel |= pictures_of_card(folder)
     return sorted(travel)
+
+
+def _name_card(folder: Path, repo_id: str) -> None:
+    """Let the card load the model by its name on the Hub; one that was not written here stays as it is."""
+    card = folder / CARD_FILE
+    if card.exists() and MARK not in card.read_text(encoding="utf-8", errors="replace"):
+        return
+    try:
+        write_card(folder, name=repo_id)
+    except (ValueError, OSError) as error:
+        logger.warning("%s has no new model card: %s", folder, error)
 
 
 def _is_model_file(name: str) -> bool:

@@ -40,6 +40,17 @@ def test_a_folder_becomes_a_repository_in_one_commit(hub, client, make_model):
     assert not repository.private
 
 
+def test_the_card_loads_the_model_by_its_name_on_the_hub_unless_somebody_else_wrote_it(hub, client, make_model):
+    folder = make_model()
+    (folder / "README.md").unlink(missing_ok=True)
+    push(folder, ID)
+    assert f'"{ID}"' in hub.files(ID)["README.md"].decode()
+    mine = b"---\nlicense: mit\n---\n# Mine\n"
+    (folder / "README.md").write_bytes(mine)
+    push(folder, ID)
+    assert hub.files(ID)["README.md"] == mine
+
+
 def test_an_unchanged_folder_makes_no_commit(hub, client, make_model):
     first = push(make_model(), ID)
     hub.make_peace()
