@@ -39,7 +39,7 @@ def random_action(action: str, random: Random) -> list[Scene]:
         return random_action(FORWARD[action], random)[::-1]
     if action not in _MOTIONS:
         raise ValueError(f"unknown action {action!r}; choose one of {', '.join(ACTIONS)}")
-    setting = random_scene([(random.choice(COLOURS), random.choice(SHAPES))], random)
+    setting = random_scene([(random.choice(UNLIT), random.choice(SHAPES))], random)
     bystanders = setting.objects if random.random() < BYSTANDER_SHARE else ()
     return [replace(setting, objects=bystanders + actors) for actors in _MOTIONS[action](random)]
 
@@ -89,11 +89,11 @@ def _height(time: float, height: float, length: float, damping: float) -> float:
 
 
 def _red_then_blue(random: Random) -> list[Objects]:
-    """Standing still, lit up twice, for three or four frames each."""
+    """Standing still, lit up twice, three or four frames long, with up to four between."""
     item = replace(_object(random, radius=(0.16, 0.26)), colour=random.choice(UNLIT))
-    first, second = random.randint(3, 4), random.randint(3, 4)
-    begin = random.randint(0, FRAMES - first - second - 2)
-    again = random.randint(begin + first + 2, FRAMES - second)
+    first, dark, second = random.randint(3, 4), random.randint(0, 4), random.randint(3, 4)
+    begin = random.randint(0, FRAMES - first - dark - second)
+    again = begin + first + dark
     colours = [item.colour] * FRAMES
     colours[begin : begin + first] = [LIGHTS[0]] * first
     colours[again : again + second] = [LIGHTS[1]] * second
