@@ -35,10 +35,10 @@ def run_demo(seed: int, folder: Path) -> dict[str, Any]:
 def gather(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Put the figures of several runs side by side: by split, system and metric, one value for each run.
 
-    Raises ValueError if the runs were made by different versions.
+    Raises ValueError if the runs were made by different versions; what other plugins are installed does not count.
     """
     versions = runs[0]["versions"]
-    if any(run["versions"] != versions for run in runs):
+    if any(run["versions"][part] != versions[part] for run in runs for part in ("commit", "python", "packages")):
         raise ValueError("these runs were made by different versions; delete outputs/results and run again")
     return {
         "commit": versions["commit"],
