@@ -1,6 +1,7 @@
 """Reading weights from a folder or a repository that anybody may have made: nothing is run, and nothing is allocated
 before it is known that the files hold what the configuration describes."""
 
+import hashlib
 import json
 import os
 import re
@@ -34,15 +35,18 @@ class CheckedPreTrainedModel(PreTrainedModel):
         except OSError as error:
             if "use_safetensors" not in str(error):
                 raise
-            raise OSError(f"{name} has no model.safetensors; {_why_no_pickles()}") from error
+            hub = "" if os.path.isdir(str(name)) else ", or the Hub did not give it just now (then try again)"
+            raise OSError(f"{name} has no model.safetensors{hub}; {_why_no_pickles()}") from error
 
     @classmethod
     def _load_pretrained_model(
         cls, model: Any, state_dict: Any, checkpoint_files: Any, load_config: Any, *args: Any, **kwargs: Any
     ) -> Any:
         """Here transformers has made the model on the meta device, where it has shapes but no memory yet."""
+        where = load_config.pretrained_model_name_or_path
+        for file in checkpoint_files or ():
+            _check_digest(Path(file), where)
         if checkpoint_files and load_config.hf_quantizer is None:
-            where = load_config.pretrained_model_name_or_path
             for shard in ((load_config.sharded_metadata or {}).get("weight_map") or {}).values():
                 _check_shard_name(shard, where)
             _check_fit(model, checkpoint_files, where, remake=load_config.ignore_mismatched_sizes)
@@ -100,6 +104,21 @@ def _lies_in(file: Path, folder: Path) -> bool:
         if parent.name == "snapshots" and parent.parent.name.startswith("models--"):
             places.append((parent.parent / "blobs").resolve())
     return any(file.resolve().is_relative_to(place) for place in places)
+
+
+def _check_digest(file: Path, where: Any) -> None:
+    """Compare a large file in the Hub's cache with its name there, its sha256; a download compares sizes alone."""
+    blob = file.resolve()
+    if blob.parent.name != "blobs" or not re.fullmatch("[0-9a-f]{64}", blob.name):
+        return
+    with open(blob, "rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if digest != blob.name:
+        blob.unlink()
+        raise OSError(
+            f"{where}: {file.name} was damaged on its way from the Hub (sha256 {digest} instead of {blob.name}); it was "
+            "taken out of the cache, so load the model again"
+        )
 
 
 def _check_fit(model: PreTrainedModel, files: list[str], where: Any, *, remake: bool) -> None:

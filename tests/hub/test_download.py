@@ -15,6 +15,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from safetensors.torch import save_file
 from stand_in import FOREVER
 
+from lrcn_hub.models import LrcnCaptioningConfig, LrcnForImageCaptioning
 from lrcn_hub.publishing.push import ConnectionBroken, push
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # how huggingface_hub sends files
@@ -125,6 +126,23 @@ def test_a_wrong_hash_is_found_by_hf_cache_verify_and_mended_by_a_forced_downloa
     assert "model.safetensors: expected" in words
     assert contents(snapshot_download(ID, force_download=True)) == contents(folder)
     assert verify()[0] == 0
+
+
+def test_weights_with_a_wrong_hash_are_refused_and_loading_again_succeeds(hub, client, tmp_path):
+    backbone = {"model_type": "lrcn_given_features"}
+    torch.manual_seed(0)
+    config = LrcnCaptioningConfig(
+        backbone_config=backbone, feature_size=4, vocab_size=9, embedding_size=4, hidden_size=4
+    )
+    model = LrcnForImageCaptioning(config)
+    model.save_pretrained(tmp_path / "model")
+    push(tmp_path / "model", ID)
+    hub.make_trouble("corrupt answer", on=WEIGHTS)
+    with pytest.raises(OSError, match="damaged on its way from the Hub .* load the model again"):
+        LrcnForImageCaptioning.from_pretrained(ID)
+    again = LrcnForImageCaptioning.from_pretrained(ID)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], weight)
 
 
 @pytest.mark.filterwarnings("ignore:Not enough free disk space:UserWarning")  # said before it is tried
