@@ -116,8 +116,8 @@ def _check_digest(file: Path, where: Any) -> None:
     if digest != blob.name:
         blob.unlink()
         raise OSError(
-            f"{where}: {file.name} was damaged on its way from the Hub (sha256 {digest} instead of {blob.name}); it was "
-            "taken out of the cache, so load the model again"
+            f"{where}: {file.name} was damaged on its way from the Hub (sha256 {digest} instead of {blob.name}); it "
+            "was taken out of the cache, so load the model again"
         )
 
 

@@ -138,7 +138,7 @@ def test_weights_with_a_wrong_hash_are_refused_and_loading_again_succeeds(hub, c
     model.save_pretrained(tmp_path / "model")
     push(tmp_path / "model", ID)
     hub.make_trouble("corrupt answer", on=WEIGHTS)
-    with pytest.raises(OSError, match="damaged on its way from the Hub .* load the model again"):
+    with pytest.raises(OSError, match=r"damaged on its way from the Hub .* load the model again"):
         LrcnForImageCaptioning.from_pretrained(ID)
     again = LrcnForImageCaptioning.from_pretrained(ID)
     for name, weight in model.state_dict().items():
