@@ -66,10 +66,10 @@ def environment(hub, tmp_path):
 def run(environment, tmp_path):
     """Run a Python program, or ``lrcn`` with arguments, in a process of its own and another folder."""
 
-    def run(*words, program: str = "", **variables):
+    def run(*words, program: str = "", python: str | Path = sys.executable, **variables):
         command = ["-c", program] if program else ["-m", "lrcn_cli"]
         return subprocess.run(
-            [sys.executable, *command, *map(str, words)],
+            [python, *command, *map(str, words)],
             cwd=tmp_path,
             env={**environment, **variables},
             capture_output=True,

@@ -55,6 +55,10 @@ for source in sys.argv[1:]:
 print(json.dumps(answers))
 """
 
+LOAD_WITHOUT_THE_PACKAGE = LOAD.replace(
+    "import lrcn_hub, torch", "import importlib.util, torch\nassert importlib.util.find_spec('lrcn_hub') is None"
+).replace("from_pretrained(place)", "from_pretrained(place, trust_remote_code=True)")
+
 
 @pytest.fixture
 def train(tmp_path):
@@ -77,7 +81,9 @@ def held(hub):
 
 
 @pytest.mark.slow
-def test_a_model_that_was_trained_and_pushed_says_the_same_wherever_it_is_loaded(hub, client, train, run, tmp_path):
+def test_a_model_that_was_trained_and_pushed_says_the_same_wherever_it_is_loaded(
+    hub, client, train, run, bare_python, tmp_path
+):
     assert train("--push_to_hub", "--hub_model_id", ID) == 0
     folder = tmp_path / "run"
     names = travelling_files(folder)
@@ -98,6 +104,11 @@ def test_a_model_that_was_trained_and_pushed_says_the_same_wherever_it_is_loaded
     answers = json.loads(online.stdout.splitlines()[-1])
     assert len(answers) == 8
     assert all(answer == answers[0] for answer in answers)
+
+    empty = {"HF_HOME": str(tmp_path / "another"), "PYTHONPATH": ""}
+    without = run(ID, "lrcn-coco", program=LOAD_WITHOUT_THE_PACKAGE, python=bare_python, **empty)
+    assert without.returncode == 0, without.stderr
+    assert json.loads(without.stdout.splitlines()[-1]) == answers[:4]
 
     hub.make_peace()
     offline = run(ID, "lrcn-coco", f"snapshot:{ID}", program=LOAD, HF_HUB_OFFLINE="1")

@@ -1,0 +1,22 @@
+"""What tests of several folders need."""
+
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory):
+    """An environment with everything that is installed here but this project."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = folder / "lib" / version / "site-packages"
+    for path in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for installed in Path(path).iterdir():
+            if not installed.name.startswith(("lrcn_", "__editable__")) and installed.suffix != ".pth":
+                (packages / installed.name).symlink_to(installed)
+    return folder / "bin" / "python"
