@@ -24,7 +24,8 @@ from lrcn_hub.models.modeling_activity_lrcn import LrcnForVideoClassification, L
 from lrcn_hub.models.modeling_lrcn import LrcnForImageCaptioning, LrcnState
 from lrcn_hub.models.processing_activity_lrcn import LrcnActivityProcessor
 from lrcn_hub.models.processing_lrcn import LrcnCaptioningProcessor
-from lrcn_hub.models.session_lrcn import FrameResult, LrcnSession, LrcnStreamState
+from lrcn_hub.models.session_lrcn import FrameResult, LrcnSession
+from lrcn_hub.models.stream_state_lrcn import LrcnStreamState
 from lrcn_hub.models.video_processing_lrcn import LrcnVideoProcessor
 
 AutoConfig.register(CaffeNetConfig.model_type, CaffeNetConfig)
