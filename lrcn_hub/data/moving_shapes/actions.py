@@ -24,7 +24,7 @@ BYSTANDER_SHARE = 0.25  # of videos hold another object, which stands still behi
 OUTSIDE = 0.2  # how far beyond an edge a moving object turns up again on the other side
 NEAREST, FARTHEST = 0.42, 0.05  # radius of an approaching object as it passes, and as the next one comes
 LIGHTS = ("red", "blue")
-UNLIT = tuple(colour for colour in COLOURS if colour not in LIGHTS)
+UNLIT = ("green", "yellow")  # unlike both lights; orange and purple are not
 
 Objects = tuple[SceneObject, ...]
 
@@ -90,7 +90,7 @@ def _height(time: float, height: float, length: float, damping: float) -> float:
 
 def _red_then_blue(random: Random) -> list[Objects]:
     """Standing still, lit up twice, three or four frames long, with up to four between."""
-    item = replace(_object(random, radius=(0.16, 0.26)), colour=random.choice(UNLIT))
+    item = replace(_object(random, radius=(0.2, 0.3)), colour=random.choice(UNLIT))
     first, dark, second = random.randint(3, 4), random.randint(0, 4), random.randint(3, 4)
     begin = random.randint(0, FRAMES - first - dark - second)
     again = begin + first + dark
