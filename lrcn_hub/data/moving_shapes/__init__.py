@@ -1,6 +1,6 @@
 """The built-in data: seeded scenes of shapes, as pictures with what people might say of them, and in motion."""
 
-from lrcn_hub.data.moving_shapes.actions import ACTIONS, PAIRS, random_action
+from lrcn_hub.data.moving_shapes.actions import ACTIONS, random_action
 from lrcn_hub.data.moving_shapes.activity_tables import draw_example, load_activity_tables
 from lrcn_hub.data.moving_shapes.captions import describe, human_caption, oracle_caption
 from lrcn_hub.data.moving_shapes.checker import CaptionCheck, check_caption, check_captions
@@ -11,7 +11,6 @@ from lrcn_hub.data.moving_shapes.videos import draw_action, write_video
 
 __all__ = [
     "ACTIONS",
-    "PAIRS",
     "CaptionCheck",
     "Scene",
     "SceneObject",
