@@ -21,8 +21,9 @@ def recipe(name):
     return yaml.safe_load(RECIPES.joinpath(f"{read_published(name)['recipe']}.yaml").read_text())
 
 
-def test_every_shipped_recipe_but_the_demo_s_has_a_card_under_the_name_of_its_output():
-    names = {file.name.removesuffix(".yaml") for file in RECIPES.iterdir() if file.name.endswith(".yaml")}
+def test_every_captioning_recipe_but_the_demo_s_has_a_card_under_the_name_of_its_output():
+    recipes = [file for file in RECIPES.iterdir() if file.name.endswith(".yaml")]
+    names = {file.name.removesuffix(".yaml") for file in recipes if "task: captioning" in file.read_text("utf-8")}
     assert {read_published(name)["recipe"] for name in published_models()} == names - {"captioning_demo"}
     for name in published_models():
         assert recipe(name)["training"]["output_dir"] == f"outputs/{name}"
