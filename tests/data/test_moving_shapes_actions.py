@@ -4,7 +4,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from lrcn_hub.data.moving_shapes import ACTIONS, PAIRS, random_action
+from lrcn_hub.data.moving_shapes import ACTIONS, random_action
+from lrcn_hub.data.moving_shapes.actions import PAIRS
 from lrcn_hub.data.moving_shapes.actions import FRAMES, LIGHTS
 
 SEEDS = range(40)

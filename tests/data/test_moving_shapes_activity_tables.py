@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lrcn_hub.data.moving_shapes import ACTIONS, PAIRS, draw_example, load_activity_tables
+from lrcn_hub.data.moving_shapes import ACTIONS, draw_example, load_activity_tables
+from lrcn_hub.data.moving_shapes.actions import PAIRS
 from lrcn_hub.data.videos import check_videos, read_frames
 
 SIZES = {"train": 40, "validation": 10, "test": 20}

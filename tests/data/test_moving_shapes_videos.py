@@ -5,7 +5,8 @@ import av
 import numpy as np
 import pytest
 
-from lrcn_hub.data.moving_shapes import ACTIONS, PAIRS, draw_action, write_video
+from lrcn_hub.data.moving_shapes import ACTIONS, draw_action, write_video
+from lrcn_hub.data.moving_shapes.actions import PAIRS
 from lrcn_hub.data.videos import probe, read_frames
 
 
