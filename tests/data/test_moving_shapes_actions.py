@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from lrcn_hub.data.moving_shapes import ACTIONS, random_action
-from lrcn_hub.data.moving_shapes.actions import PAIRS
-from lrcn_hub.data.moving_shapes.actions import FRAMES, LIGHTS
+from lrcn_hub.data.moving_shapes.actions import FRAMES, LIGHTS, PAIRS
 
 SEEDS = range(40)
 
