@@ -23,11 +23,19 @@ RULES = {
     "scoring": set(),
     "data": {"models"},
     "publishing": {"models", "plugins", "tasks", "hookspecs"},
+    "streaming": {"models", "data"},
+    "timeline": {"models", "data", "scoring"},
     "caffe": {"models", "data", "publishing"},
     "training": {"publishing", "plugins", "tasks", "hookspecs", "models"},
     "testing": {"training", "contract", "plugins", "tasks", "hookspecs", "models"},
-    "demo": {"training", "publishing", "plugins", "tasks", "hookspecs", "models", "data", "scoring", "lrcn_hub"},
-    "lrcn_cli": {"caffe", "demo", "training", "publishing", "plugins", "models", "lrcn_hub"},
+    "demo": {
+        *("data", "hookspecs", "lrcn_hub", "models", "plugins"),
+        *("publishing", "scoring", "tasks", "timeline", "training"),
+    },
+    "lrcn_cli": {
+        *("caffe", "data", "demo", "lrcn_hub", "models"),
+        *("plugins", "publishing", "scoring", "streaming", "timeline", "training"),
+    },
     "train": {"lrcn_cli"},
     "a plugin": {"lrcn_hub", "tasks", "hookspecs", "models", "data", "scoring"},
 }
