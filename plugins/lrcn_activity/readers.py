@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrcn_activity.tables import NO_SPLIT, SPLITS, Example, file_in, group_of
+from lrcn_hub.data.classes import read_classes, read_text
 
 if TYPE_CHECKING:
     from lrcn_activity.options import ActivityDataOptions
@@ -55,24 +56,6 @@ def _numbers_first(label: str) -> tuple[bool, int, str]:
     return (not label.isdecimal(), int(label) if label.isdecimal() else 0, label)
 
 
-def read_classes(file: Path) -> list[str]:
-    """Read names of classes, one a line, in the order of their numbers; UCF-101 writes the number, from 1, before it.
-
-    Raises ValueError naming the line for a number out of order or a name that is there twice.
-    """
-    lines = [line.strip() for line in _read_text(file).splitlines() if line.strip()]
-    pairs = [line.split(maxsplit=1) for line in lines]
-    if all(len(pair) == 2 and pair[0].isdecimal() for pair in pairs):
-        for line, (number, _) in enumerate(pairs, 1):
-            if int(number) != line:
-                raise ValueError(f"{file}, line {line}: the class has the number {number}; it must be {line}")
-        lines = [name for _, name in pairs]
-    if not lines or len(set(lines)) < len(lines):
-        twice = next((name for name in lines if lines.count(name) > 1), None)
-        raise ValueError(f"{file}: class {twice!r} is there twice" if twice else f"{file}: it names no class")
-    return lines
-
-
 def read_ucf101(options: ActivityDataOptions) -> Labelled:
     """UCF-101: class folders of .avi files, classInd.txt, and one of the three official splits.
 
@@ -102,7 +85,7 @@ def _list_folder(root: Path, options: ActivityDataOptions) -> Path:
 
 
 def _ucf_examples(file: Path, root: Path, classes: list[str]) -> Iterator[Example]:
-    for number, line in enumerate(_read_text(file).splitlines(), 1):
+    for number, line in enumerate(read_text(file).splitlines(), 1):
         if not line.strip():
             continue
         source = f"{file}, line {number}"
@@ -165,7 +148,7 @@ def read_csv(options: ActivityDataOptions) -> Labelled:
 
 def _rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give the rows of a CSV or JSONL file, each with the words that name its place."""
-    text = _read_text(file)
+    text = read_text(file)
     if file.suffix == ".csv":
         reader = csv.DictReader(io.StringIO(text))
         for row in reader:
@@ -231,10 +214,3 @@ def _files(options: ActivityDataOptions, kind: str) -> dict[str, Path]:
     """Collect the options train_KIND, validation_KIND and test_KIND that are set."""
     named = {split: getattr(options, f"{split}_{kind}") for split in ("train", "validation", "test")}
     return {split: Path(file) for split, file in named.items() if file}
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not text in UTF-8: {error}") from error
