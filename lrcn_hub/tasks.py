@@ -8,7 +8,7 @@ own: options and tables are handed to it. Options are dataclasses, one for each 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +21,12 @@ if TYPE_CHECKING:  # a plugin can be listed without importing torch
 Rows = list[dict[str, Any]]
 Batch = dict[str, Any]
 Collator = Callable[[Rows], Batch]
-Objective = Callable[["PreTrainedModel", Batch, "torch.Tensor | int | None"], "torch.Tensor"]
+Objective = Callable[["PreTrainedModel", Batch, "torch.Tensor | int | None"], "torch.Tensor | Iterator[torch.Tensor]"]
+"""Gives the loss of a batch, see `model_loss`; or, as a generator function, one part of it after another.
+
+Each part is back-propagated before the next is asked for, so that memory need hold only one part's graph: truncated
+back-propagation through time. The loss is their sum.
+"""
 
 
 @dataclass
@@ -102,6 +107,24 @@ class Task(ABC):
     @abstractmethod
     def compute_metrics(self, predictions: list[Any], table: Dataset, options: Any) -> dict[str, float]:
         """Judge `predictions`, one for each row of `table` in its order, by the evaluation options."""
+
+    def cache_features(
+        self,
+        model: PreTrainedModel,
+        processor: ProcessorMixin,
+        tables: Mapping[str, Dataset],
+        options: Any,
+        folder: str,
+        *,
+        training: bool,
+    ) -> dict[str, Dataset]:
+        """Compute, or find in `folder`, what the frozen part of `model` gives for every row; for ``cache_features``.
+
+        The tables come back with a further column, which the task's collators know to use; all else in them stays.
+        `options` has the sections ``data`` and ``model``. Raises ValueError, naming the option and the way out, for
+        what has no fixed features: with `training`, augmentation and a backbone that is trained.
+        """
+        raise ValueError(f"task {self.name} keeps no features: go on without --cache_features")
 
     def describe_data(self, tables: Mapping[str, Dataset], options: Any) -> dict[str, Any]:
         """Say what the data were, for the model card, from the tables and the data options; plain values only.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import logging
 from collections.abc import Iterator, Mapping
@@ -17,12 +18,12 @@ from transformers.trainer_callback import ExportableState
 from lrcn_hub.plugins import notify
 from lrcn_hub.publishing.folders import full_disk_named, partial_folder, remove, without_progress_bars
 from lrcn_hub.tasks import Batch, Task
+from lrcn_hub.training.best_model import SaveBest, settle_what_is_best
 from lrcn_hub.training.caffe_sgd import CaffeSGD
 from lrcn_hub.training.checkpoints import STATE, checkpoint_folder, rotate, seal
 from lrcn_hub.training.evaluation import evaluate_table
 from lrcn_hub.training.examples import EpochSampler, SeededExamples
 from lrcn_hub.training.optimization import freeze_all_but, make_caffe_sgd, step_policy, stock_groups
-from lrcn_hub.training.options import TrainingOptions
 from lrcn_hub.training.recipe import RunOptions
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class LrcnTrainer(Seq2SeqTrainer):
         training = options.training
         self.objective = _objective(task, training.objective)
         settle_what_is_best(training, task, has_validation=len(tables.get("validation", ())) > 0)
-        callbacks: list[TrainerCallback] = [_SaveBest()]
+        callbacks: list[TrainerCallback] = [SaveBest()]
         use_cache = getattr(model.config, "use_cache", None)
         if training.early_stopping_patience is not None:
             patience, threshold = training.early_stopping_patience, training.early_stopping_threshold
@@ -109,6 +110,30 @@ class LrcnTrainer(Seq2SeqTrainer):
         else:
             loss = self.objective(model, inputs, _targets(inputs) if "labels" in inputs else None)
         return (loss, None) if return_outputs else loss
+
+    def training_step(
+        self, model: torch.nn.Module, inputs: Batch, num_items_in_batch: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Back-propagate the objective; of one that yields parts of the loss, each before the next is computed."""
+        if not inspect.isgeneratorfunction(self.objective):
+            return super().training_step(model, inputs, num_items_in_batch)
+        model.train()
+        inputs = self._prepare_inputs(inputs)
+        if num_items_in_batch is not None:
+            parts, scale = self.objective(model, inputs, num_items_in_batch), float(self.accelerator.num_processes)
+        else:
+            parts, scale = (
+                self.objective(model, inputs, _targets(inputs)),
+                1 / self.current_gradient_accumulation_steps,
+            )
+        total = torch.zeros((), device=self.args.device)
+        while True:
+            with self.compute_loss_context_manager():
+                part = next(parts, None)
+            if part is None:
+                return total
+            self.accelerator.backward(part * scale)
+            total += part.detach() * scale
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """Make the optimizer from the task's groups of parameters; whatever is in none of them is frozen."""
@@ -211,32 +236,6 @@ class LrcnTrainer(Seq2SeqTrainer):
         weights = sum(tensor.nbytes for tensor in self.model.state_dict().values())
         slots = [value for slot in self.optimizer.state.values() for value in slot.values()]
         return weights + sum(value.nbytes for value in slots if isinstance(value, torch.Tensor)) + 2**20
-
-
-def settle_what_is_best(training: TrainingOptions, task: Task, *, has_validation: bool) -> None:
-    """Complete in `training` what decides which checkpoint is best: nothing where nothing is judged meanwhile."""
-    if training.metric_for_best_model in (None, task.best_metric):
-        training.metric_for_best_model = task.best_metric
-        if training.greater_is_better is None:
-            training.greater_is_better = task.greater_is_better
-    if has_validation and training.eval_strategy != "no":
-        return
-    logger.warning(
-        "nothing is judged during training (no validation rows or eval_strategy 'no'): the last model is kept"
-    )
-    training.eval_strategy, training.load_best_model_at_end = type(training.eval_strategy)("no"), False
-    training.metric_for_best_model = training.early_stopping_patience = None
-
-
-class _SaveBest(TrainerCallback):
-    """Saves after an evaluation that is the best so far, so that the best model can be had whenever it was found."""
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
-        if not args.load_best_model_at_end:
-            return
-        value, best = metrics[f"eval_{args.metric_for_best_model}"], state.best_metric
-        if best is None or (value > best if args.greater_is_better else value < best):
-            control.should_save = True
 
 
 def _objective(task: Task, name: str | None) -> Any:

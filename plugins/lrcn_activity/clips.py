@@ -41,17 +41,27 @@ class ClipCollator:
         return self._training_batch(rows) if self.training else self._evaluation_batch(rows)
 
     @property
-    def _length(self) -> int:
+    def length(self) -> int:
+        """Frames of a clip."""
         return int(self.processor.video_processor.num_frames)
 
+    @property
+    def first_frame(self) -> int:
+        """The first frame, or flow image, at which a training window may begin."""
+        return int(self.options.skip_first_frame and self.options.stream == "rgb")
+
+    def view(self, frames: np.ndarray, row: dict[str, Any]) -> Tensor:
+        """Give the one view of frames (N, h, w, 3) of a row, (N, 3, H, W): random in training, by the row's seed."""
+        augment = self.training and self.options.augment
+        return self._random_view(frames, row["seed"]) if augment else self._views(frames)[0]
+
     def _training_batch(self, rows: Rows) -> Batch:
-        first = int(self.options.skip_first_frame and self.options.stream == "rgb")
         clips, masks = [], []
         for row in rows:
             shown = frames_shown(row, self.options)
-            indices, mask = random_clip_indices(len(shown), row["seed"], self._length, first)
+            indices, mask = random_clip_indices(len(shown), row["seed"], self.length, self.first_frame)
             frames = read(row, shown[indices[mask]], self.options)
-            view = self._random_view(frames, row["seed"]) if self.options.augment else self._views(frames)[0]
+            view = self.view(frames, row)
             clips.append(torch.cat([view, view[-1:].expand(len(mask) - len(view), -1, -1, -1)]))
             masks.append(torch.from_numpy(mask))
         labels = torch.tensor([row["label"] for row in rows])
@@ -62,7 +72,7 @@ class ClipCollator:
         begin = 0
         for number, row in enumerate(rows):
             shown = frames_shown(row, self.options)
-            indices, mask = clip_indices(len(shown), self._length, self.options.clip_stride)
+            indices, mask = clip_indices(len(shown), self.length, self.options.clip_stride)
             used, positions = np.unique(shown[indices], return_inverse=True)
             for view in self._views(read(row, used, self.options)):
                 pixels.append(view)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from lrcn_activity.options import ActivityDataOptions
-from lrcn_hub.data.clips import resample_indices
+from lrcn_hub.data.clips import resample_indices, resize_frame
 from lrcn_hub.data.flow import flow_of_video
-from lrcn_hub.data.videos import UnreadableVideoError, frame_times, read_frames
+from lrcn_hub.data.videos import UnreadableVideoError, frame_times, iterate_frames, read_frames
 
 
 def frames_shown(row: dict[str, Any], options: ActivityDataOptions) -> np.ndarray:
@@ -32,3 +33,32 @@ def read(row: dict[str, Any], numbers: Sequence[int] | np.ndarray, options: Acti
     if options.stream == "flow":
         return flow_of_video(row["video"], options.flow_folder, numbers)
     return read_frames(row["video"], numbers)
+
+
+def read_in_chunks(
+    row: dict[str, Any], numbers: Sequence[int] | np.ndarray, size: int, options: ActivityDataOptions
+) -> Iterator[np.ndarray]:
+    """Read what `read` reads, `size` frames at a time and no more in memory; `numbers` must not fall."""
+    if options.stream == "flow":
+        for begin in range(0, len(numbers), size):
+            yield read(row, numbers[begin : begin + size], options)
+        return
+    frames = _one_by_one(row["video"], numbers)
+    while chunk := list(islice(frames, size)):
+        yield np.stack(chunk)
+
+
+def _one_by_one(path: str, numbers: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+    """Decode a video once from its beginning, and give the frames of these numbers, all as large as the first."""
+    decoded = iterate_frames(path)
+    position, shape = -1, None
+    frame: np.ndarray | None = None
+    for number in numbers:
+        while position < number:
+            frame, _ = next(decoded, (None, 0.0))
+            if frame is None:
+                raise UnreadableVideoError(path, f"it ends before frame {number}")
+            position += 1
+        assert frame is not None  # the first number is 0 or more
+        shape = shape or frame.shape[:2]
+        yield resize_frame(frame, *shape)

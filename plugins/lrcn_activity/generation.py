@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lrcn_activity.clips import fused_probabilities
 from lrcn_hub.models import LrcnForVideoClassification
@@ -22,11 +23,13 @@ def classify_videos(model: LrcnForVideoClassification, batch: Batch, frames_at_o
     features = torch.cat([model.encode(some[None])[0] for some in frames])  # (frames, F)
     mask = batch["clip_mask"]
     frame_logits, _ = model.classify(features[batch["clips"]], frame_mask=None if mask.all() else mask)
+    return answers(model, fused_probabilities(frame_logits, mask, batch["video_index"]))
+
+
+def answers(model: LrcnForVideoClassification, fused: Iterable[Tensor]) -> list[dict[str, Any]]:
+    """Name the likeliest class of each video by its probabilities (C,)."""
     names = model.config.id2label
-    return [
-        {"label": names[int(probabilities.argmax())], "probabilities": probabilities.tolist()}
-        for probabilities in fused_probabilities(frame_logits, mask, batch["video_index"])
-    ]
+    return [{"label": names[int(one.argmax())], "probabilities": one.tolist()} for one in fused]
 
 
 def check_classes(predictions: Sequence[dict[str, Any]], names: Sequence[str]) -> None:

@@ -91,12 +91,17 @@ class ActivityDataOptions:
     its indentation."""
     clip_stride: int = 8
     """Frames from one test clip to the next. The last ones are the last frames of the video, as the authors do."""
+    chunk_frames: int | None = None
+    """Long videos: hold so many frames at a time, and carry the state from one chunk to the next. Training takes
+    windows of num_frames in chunks, with the objective truncated; a video is judged whole, as one clip."""
     ten_crops: bool = False
     """Judge ten views of each clip, corners and centre and these mirrored, instead of the centre."""
 
     def __post_init__(self) -> None:
         if self.clip_stride < 1:
             raise ValueError(f"clip_stride is {self.clip_stride}; it must be at least 1")
+        if self.chunk_frames is not None and (self.chunk_frames < 1 or self.ten_crops):
+            raise ValueError(f"chunk_frames is {self.chunk_frames}; it must be at least 1, and none with ten_crops")
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
         if self.split not in (1, 2, 3):

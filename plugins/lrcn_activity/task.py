@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lrcn_activity.options import (
@@ -11,13 +11,23 @@ from lrcn_activity.options import (
     ActivityModelOptions,
     is_built_in,
 )
-from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task
+from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task, model_loss
 
 if TYPE_CHECKING:
+    import torch
     from datasets import Dataset
     from PIL import Image
 
     from lrcn_hub.models import LrcnActivityProcessor, LrcnForVideoClassification
+
+
+def truncated_loss(
+    model: LrcnForVideoClassification, batch: Batch, items_in_batch: torch.Tensor | int | None
+) -> Iterator[torch.Tensor]:
+    """Give the loss of long videos chunk by chunk (`lrcn_activity.chunks.truncated_loss`)."""
+    from lrcn_activity import chunks
+
+    yield from chunks.truncated_loss(model, batch, items_in_batch)
 
 
 class Activity(Task):
@@ -35,6 +45,7 @@ class Activity(Task):
     DataOptions = ActivityDataOptions
     ModelOptions = ActivityModelOptions
     EvaluationOptions = ActivityEvaluationOptions
+    objectives = {"likelihood": model_loss, "truncated": truncated_loss}  # noqa: RUF012
 
     def load_tables(self, options: ActivityDataOptions) -> dict[str, Dataset]:
         from lrcn_activity.data import load_tables
@@ -58,9 +69,11 @@ class Activity(Task):
         return build_recogniser(processor, options)
 
     def collator(self, processor: LrcnActivityProcessor, options: ActivityDataOptions, *, training: bool) -> Collator:
+        from lrcn_activity.chunks import ChunkCollator
         from lrcn_activity.clips import ClipCollator
 
-        return ClipCollator(processor, options, training)
+        clips = ClipCollator(processor, options, training)
+        return ChunkCollator(clips) if options.chunk_frames else clips
 
     def parameter_groups(
         self, model: LrcnForVideoClassification, options: ActivityModelOptions
@@ -90,8 +103,11 @@ class Activity(Task):
         options: ActivityEvaluationOptions,
     ) -> list[dict[str, Any]]:
         """Answer with the likeliest class and the probability of each: means over all frames of all clips."""
+        from lrcn_activity.chunks import classify_in_chunks
         from lrcn_activity.generation import classify_videos
 
+        if "chunks" in batch:
+            return classify_in_chunks(model, batch["chunks"])
         return classify_videos(model, batch, options.frames_at_once)
 
     def compute_metrics(
