@@ -1,9 +1,10 @@
+import math
 import random
 
 import numpy as np
 import pytest
 
-from lrcn_hub.scoring.recognition import confusion_matrix, score_classes
+from lrcn_hub.scoring.recognition import confusion_matrix, early_answers, fuse, score_classes, score_early
 
 
 def by_hand(scores, labels):
@@ -62,3 +63,69 @@ def test_the_diagonal_of_the_matrix_is_the_accuracy():
 def test_what_cannot_be_judged_is_refused(scores, labels, complaint):
     with pytest.raises(ValueError, match=complaint):
         score_classes(scores, labels)
+
+
+def test_streams_are_fused_by_their_weights():
+    rgb, flow = [[0.9, 0.1], [0.2, 0.8]], [[0.3, 0.7], [0.5, 0.5]]
+    assert fuse([rgb, flow], (1 / 2, 1 / 2)) == pytest.approx(np.array([[0.6, 0.4], [0.35, 0.65]]))
+    assert fuse([rgb, flow], (1, 2)) == pytest.approx(np.array([[0.5, 0.5], [0.4, 0.6]]))
+    assert fuse([rgb, flow], (1 / 3, 2 / 3)) == pytest.approx(fuse([rgb, flow], (1, 2)))
+    assert np.array_equal(fuse([rgb, flow], (0, 1)), flow)
+
+
+@pytest.mark.parametrize(
+    ("scores", "weights", "complaint"),
+    [
+        ([[[1, 0]], [[1, 0, 0]]], (1, 1), "cannot be fused"),
+        ([[[1, 0]], [[1, 0]]], (1, 1, 1), "for 2 models"),
+        ([[[1, 0]], [[1, 0]]], (-1, 2), "not below 0"),
+        ([[[1, 0]], [[1, 0]]], (0, 0), "not below 0"),
+    ],
+)
+def test_what_cannot_be_fused_is_refused(scores, weights, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        fuse(scores, weights)
+
+
+def early_by_hand(frames, weights, share):
+    """The mean over the first frames, added up one by one; its class and probability."""
+    seen = math.ceil(share * len(frames) - 1e-9)
+    sums = [sum(w * row[c] for row, w in zip(frames[:seen], weights, strict=False)) for c in range(len(frames[0]))]
+    best = max(range(len(sums)), key=lambda c: (sums[c], -c))
+    return best, sums[best] / sum(weights[:seen])
+
+
+@pytest.mark.parametrize("frames", [1, 3, 10, 37])
+def test_an_early_answer_is_the_mean_of_the_frames_seen(frames):
+    numbers = np.random.RandomState(frames)
+    video, weights = numbers.dirichlet(np.full(4, 0.5), frames), numbers.randint(1, 3, frames)
+    found = early_answers(video, weights)
+    assert found["frames"] == frames
+    assert found["labels"] == [early_by_hand(video, weights, share)[0] for share in found["shares"]]
+    for confidence, count, label in zip(found["confidences"], found["exit_frames"], found["exit_labels"], strict=True):
+        scores = [early_by_hand(video, weights, (k + 1) / frames) for k in range(frames)]
+        sure = [k for k in range(frames) if scores[k][1] >= confidence]
+        assert count == (sure[0] + 1 if sure else frames)
+        assert label == scores[count - 1][0]
+
+
+def test_the_figures_of_early_recognition_are_counted_over_videos():
+    slow = [[0.6, 0.4]] * 2 + [[0.0, 1.0]] * 2  # 0.6, 0.6, 0.4, 0.3 of the first class
+    quick = [[0.1, 0.9]] * 6
+    answers = [early_answers(video, None, (0.5, 1.0), (0.55, 0.8)) for video in (slow, quick)]
+    assert [one["labels"] for one in answers] == [[0, 1], [1, 1]]
+    assert [one["exit_frames"] for one in answers] == [[1, 4], [1, 1]]
+    assert score_early(answers, [1, 1]) == {
+        "early_recognition": [{"share_seen": 0.5, "accuracy": 0.5}, {"share_seen": 1.0, "accuracy": 1.0}],
+        "early_exit": [
+            {"confidence": 0.55, "accuracy": 0.5, "frames_saved": 0.8},
+            {"confidence": 0.8, "accuracy": 1.0, "frames_saved": 0.5},
+        ],
+    }
+
+
+def test_early_answers_of_no_frames_and_of_other_videos_are_refused():
+    with pytest.raises(ValueError, match=r"have the shape \(0,\)"):
+        early_answers([])
+    with pytest.raises(ValueError, match="1 answers for 2 labels"):
+        score_early([early_answers([[1.0, 0.0]])], [0, 1])
