@@ -14,6 +14,7 @@ from transformers import AutoProcessor
 from lrcn_hub.plugins import get_task
 from lrcn_hub.publishing.clean_copy import load_model
 from lrcn_hub.publishing.export import RECIPE_FILE
+from lrcn_hub.training.cached_features import with_features
 from lrcn_hub.training.command import help_text, parse_command, recipe_from
 from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
 from lrcn_hub.training.recipe import read_recipe
@@ -73,7 +74,10 @@ def evaluate_folder(folder: Path, task: Any, options: Any, split: str, output: P
     accelerator = Accelerator(cpu=options.training.use_cpu)
     model = load_model(folder).to(accelerator.device)
     processor = AutoProcessor.from_pretrained(folder)
-    predictions, metrics = evaluate_table(task, model, processor, tables[split], options, accelerator)
+    table = tables[split]
+    if options.training.cache_features:
+        table = with_features(task, model, processor, {split: table}, options, training=False)[split]
+    predictions, metrics = evaluate_table(task, model, processor, table, options, accelerator)
     if accelerator.is_main_process:
         write_evaluation(output, tables[split], predictions, metrics)
         logger.info("wrote %s", output)

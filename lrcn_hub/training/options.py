@@ -42,6 +42,10 @@ class TrainingOptions(Seq2SeqTrainingArguments):
     """Optimiser steps between two changes of the rate, for the schedule 'step'."""
     lr_gamma: float = 0.5
     """Factor of each change of the rate, for the schedule 'step'."""
+    cache_features: bool = False
+    """Compute what a frozen backbone sees once, keep it in feature_folder, and train and judge on that."""
+    feature_folder: str = "data/features"
+    """Where features are kept once they are computed."""
     eval_rows: int | None = None
     """Rows of the validation table that are judged during training, from its beginning; none: all."""
     early_stopping_patience: int | None = None

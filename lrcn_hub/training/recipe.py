@@ -31,6 +31,7 @@ WITHOUT_EFFECT = {
         "dataloader_pin_memory",
         "dataloader_prefetch_factor",
         "disable_tqdm",
+        "feature_folder",
         "hub_model_id",
         "hub_private_repo",
         "hub_revision",

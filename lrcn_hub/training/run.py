@@ -20,6 +20,7 @@ from lrcn_hub.plugins import get_task
 from lrcn_hub.publishing.export import export
 from lrcn_hub.publishing.folders import remove, write_text
 from lrcn_hub.tasks import Task
+from lrcn_hub.training.cached_features import with_features
 from lrcn_hub.training.checkpoints import newest_sound_checkpoint, only_numbers_read, processes_of, trainer_state
 from lrcn_hub.training.command import help_text, parse_command, recipe_from, written_recipe
 from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
@@ -97,13 +98,18 @@ def run(task: Task, recipe: Recipe) -> RunResult:
     model = task.build_model(processor, options.model)
     if training.init_from and checkpoint is None:
         warm_start(model, processor, training.init_from, training.init_skip)
-    trainer = LrcnTrainer(task, model, processor, tables, options)
+    seen = tables
+    if training.cache_features:
+        if checkpoint:
+            warm_start(model, processor, checkpoint)  # the frozen weights, before the trainer brings all back
+        seen = with_features(task, model, processor, tables, options, training=True)
+    trainer = LrcnTrainer(task, model, processor, seen, options)
     if not has_begun and trainer.accelerator.is_main_process:
         begin_run(folder, recipe)
     fit(trainer, checkpoint)
     # What is judged and exported computes in full precision, as it will where it is loaded.
     trainer.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    metrics = _judge(trainer, tables)
+    metrics = _judge(trainer, seen)
     if trainer.accelerator.is_main_process:
         history = "".join(json.dumps(entry) + "\n" for entry in trainer.state.log_history)
         write_text(folder / HISTORY_FILE, history)

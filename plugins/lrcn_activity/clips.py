@@ -53,7 +53,7 @@ class ClipCollator:
     def view(self, frames: np.ndarray, row: dict[str, Any]) -> Tensor:
         """Give the one view of frames (N, h, w, 3) of a row, (N, 3, H, W): random in training, by the row's seed."""
         augment = self.training and self.options.augment
-        return self._random_view(frames, row["seed"]) if augment else self._views(frames)[0]
+        return self._random_view(frames, row["seed"]) if augment else self.views(frames)[0]
 
     def _training_batch(self, rows: Rows) -> Batch:
         clips, masks = [], []
@@ -74,7 +74,7 @@ class ClipCollator:
             shown = frames_shown(row, self.options)
             indices, mask = clip_indices(len(shown), self.length, self.options.clip_stride)
             used, positions = np.unique(shown[indices], return_inverse=True)
-            for view in self._views(read(row, used, self.options)):
+            for view in self.views(read(row, used, self.options)):
                 pixels.append(view)
                 clips.append(torch.from_numpy(positions.reshape(indices.shape)) + begin)
                 masks.append(torch.from_numpy(mask))
@@ -87,7 +87,7 @@ class ClipCollator:
             "video_index": torch.cat(videos),
         }
 
-    def _views(self, frames: np.ndarray) -> list[Tensor]:
+    def views(self, frames: np.ndarray) -> list[Tensor]:
         """Give the views of frames (N, h, w, 3) that are judged, (N, 3, H, W) each: the centre, or ten crops."""
         resized = self._resized(frames)
         height, width = resized.shape[1:3]

@@ -19,11 +19,19 @@ def classify_videos(model: LrcnForVideoClassification, batch: Batch, frames_at_o
 
     Each answer has ``label``, the name of the likeliest class, and ``probabilities``, one for each class.
     """
-    frames = batch["pixel_values"].split(frames_at_once)
-    features = torch.cat([model.encode(some[None])[0] for some in frames])  # (frames, F)
+    features = _features(model, batch, frames_at_once)
     mask = batch["clip_mask"]
     frame_logits, _ = model.classify(features[batch["clips"]], frame_mask=None if mask.all() else mask)
     return answers(model, fused_probabilities(frame_logits, mask, batch["video_index"]))
+
+
+def _features(model: LrcnForVideoClassification, batch: Batch, frames_at_once: int) -> Tensor:
+    """Give the features (frames, F) of a batch: kept ones, or those of the frames that are in it."""
+    if "features" in batch:
+        kept: Tensor = batch["features"]
+        return kept
+    frames = batch["pixel_values"].split(frames_at_once)
+    return torch.cat([model.encode(some[None])[0] for some in frames])
 
 
 def answers(model: LrcnForVideoClassification, fused: Iterable[Tensor]) -> list[dict[str, Any]]:

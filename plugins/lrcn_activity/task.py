@@ -69,11 +69,12 @@ class Activity(Task):
         return build_recogniser(processor, options)
 
     def collator(self, processor: LrcnActivityProcessor, options: ActivityDataOptions, *, training: bool) -> Collator:
+        from lrcn_activity.cached import CachedClips
         from lrcn_activity.chunks import ChunkCollator
         from lrcn_activity.clips import ClipCollator
 
         clips = ClipCollator(processor, options, training)
-        return ChunkCollator(clips) if options.chunk_frames else clips
+        return ChunkCollator(clips) if options.chunk_frames else CachedClips(clips)
 
     def parameter_groups(
         self, model: LrcnForVideoClassification, options: ActivityModelOptions
@@ -119,6 +120,20 @@ class Activity(Task):
 
         check_classes(predictions, table.features["label"].names)
         return score_classes([answer["probabilities"] for answer in predictions], table["label"][:])
+
+    def cache_features(
+        self,
+        model: LrcnForVideoClassification,
+        processor: LrcnActivityProcessor,
+        tables: Mapping[str, Dataset],
+        options: Any,
+        folder: str,
+        *,
+        training: bool,
+    ) -> dict[str, Dataset]:
+        from lrcn_activity.cached import with_cached_features
+
+        return with_cached_features(model, processor, tables, options, folder, training=training)
 
     def describe_data(self, tables: Mapping[str, Dataset], options: ActivityDataOptions) -> dict[str, Any]:
         from lrcn_activity.card import describe_data

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from PIL import Image
 
+from lrcn_captioning.cached import encoder_outputs
 from lrcn_captioning.options import CaptioningDataOptions
 from lrcn_captioning.readers import read_tables
 from lrcn_hub.data.images import BadSample, check_images, content_digests, image_source, report_bad_samples
@@ -149,6 +149,7 @@ class CaptionCollator:
 
     These are ``labels`` (captions, T), -100 where there is no target, and ``image_index`` (captions,), the row of
     `pixel_values` that each caption describes. Crop, mirroring and the choice of captions follow from a row's seed.
+    Rows with cached features give ``encoder_outputs``, a tuple of features (images, 1, F), instead of `pixel_values`.
     """
 
     processor: Any
@@ -156,9 +157,8 @@ class CaptionCollator:
     training: bool
 
     def __call__(self, rows: Rows) -> Batch:
-        pictures = [open_image(image_source(row["image"]), name=f"image {row['id']}") for row in rows]
         if not self.training:
-            return self._view(pictures)
+            return self._views(rows)
         generators = [torch.Generator().manual_seed(row["seed"]) for row in rows]
         chosen = [self._choose(row["captions"], random) for row, random in zip(rows, generators, strict=True)]
         labels = self.processor.labels(
@@ -166,17 +166,19 @@ class CaptionCollator:
         )
         counts = torch.tensor([len(captions) for captions in chosen])
         image_index = torch.repeat_interleave(torch.arange(len(rows)), counts)
-        views = self._random_views(pictures, generators) if self.options.augment else self._view(pictures)
-        return {**views, "labels": labels, "image_index": image_index}
+        return {**self._views(rows, generators), "labels": labels, "image_index": image_index}
 
     def _choose(self, captions: list[str], random: torch.Generator) -> list[str]:
         order = torch.randperm(len(captions), generator=random)[: self.options.captions_per_image]
         return [captions[number] for number in order]
 
-    def _view(self, pictures: list[Image.Image]) -> Batch:
-        return {"pixel_values": self.processor(images=pictures, return_tensors="pt")["pixel_values"]}
-
-    def _random_views(self, pictures: list[Image.Image], generators: list[torch.Generator]) -> Batch:
+    def _views(self, rows: Rows, generators: Sequence[torch.Generator] = ()) -> Batch:
+        """Give the pictures as the backbone is to see them, or what it gave for them before."""
+        if "features" in rows[0]:
+            return {"encoder_outputs": encoder_outputs(rows)}
+        pictures = [open_image(image_source(row["image"]), name=f"image {row['id']}") for row in rows]
+        if not (generators and self.options.augment):
+            return {"pixel_values": self.processor(images=pictures, return_tensors="pt")["pixel_values"]}
         view = self.processor.image_processor.random_view
         pairs = zip(pictures, generators, strict=True)
         return {"pixel_values": torch.stack([view(one, random, mirror=self.options.mirror) for one, random in pairs])}

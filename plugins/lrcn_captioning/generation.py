@@ -4,6 +4,7 @@ Greedy, beam and sampling are `generate`; diverse beam search is our beam search
 own way (section 5.2): draw N captions for a picture and keep the one that the model finds likeliest.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -21,9 +22,10 @@ STRATEGIES = ("greedy", "beam", "sample", "best-of-n", "diverse-beam")
 @torch.no_grad()
 def generate_captions(
     model: LrcnForImageCaptioning,
-    pixel_values: Tensor,
+    pixel_values: Tensor | None,
     strategy: str = "greedy",
     *,
+    encoder_outputs: Sequence[Tensor] | None = None,
     max_new_tokens: int = 50,
     num_beams: int = 5,
     num_groups: int = 5,
@@ -33,12 +35,16 @@ def generate_captions(
 ) -> Tensor:
     """Caption pictures (B, 3, H, W); gives the best caption of each as ids (B, words), padded with the end id.
 
+    Instead of `pixel_values` it takes what `model.encoder` gave for them, features (B, 1, F), as `encoder_outputs`.
+
     `logit_scale` is the authors' T, which multiplies the logits: 1.5 sharpens the distribution that "sample" and
     "best-of-n" draw from. Raises ValueError for an unknown strategy.
     """
     options: dict[str, Any] = {"max_new_tokens": max_new_tokens}
     if strategy == "best-of-n":
-        return best_of_samples(model, pixel_values, num_samples, logit_scale, max_new_tokens)
+        return best_of_samples(
+            model, pixel_values, num_samples, logit_scale, max_new_tokens, encoder_outputs=encoder_outputs
+        )
     if strategy == "beam":
         options.update(num_beams=num_beams)
     elif strategy == "diverse-beam":
@@ -48,17 +54,19 @@ def generate_captions(
         options.update(do_sample=True, temperature=1 / logit_scale, top_k=0)
     elif strategy != "greedy":
         raise ValueError(f"strategy is {strategy!r}; it must be one of {', '.join(STRATEGIES)}")
-    sequences: Tensor = model.generate(pixel_values, **options)
+    sequences: Tensor = model.generate(pixel_values, encoder_outputs=encoder_outputs, **options)
     return sequences[:, 1:]
 
 
 @torch.no_grad()
 def best_of_samples(
     model: LrcnForImageCaptioning,
-    pixel_values: Tensor,
+    pixel_values: Tensor | None,
     num_samples: int = 100,
     logit_scale: float = 1.5,
     max_new_tokens: int = 50,
+    *,
+    encoder_outputs: Sequence[Tensor] | None = None,
 ) -> Tensor:
     """Draw `num_samples` captions of each picture and keep the likeliest, as the paper's best results do (table 6).
 
@@ -67,7 +75,8 @@ def best_of_samples(
     grow with their number. Gives ids (B, words), padded with the end id.
     """
     best = []
-    for features in model.encoder(pixel_values).last_hidden_state:
+    encoder_outputs = model.encoder(pixel_values) if encoder_outputs is None else encoder_outputs
+    for features in encoder_outputs[0]:
         encoded = BaseModelOutput(last_hidden_state=features[None])
         samples = model.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=features[None].clone()),

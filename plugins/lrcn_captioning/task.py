@@ -99,7 +99,8 @@ class Captioning(Task):
         from lrcn_captioning.generation import generate_captions
 
         processor.check_vocabulary(model.config.vocab_size)
-        ids = generate_captions(model, batch["pixel_values"], **asdict(options))
+        seen = {name: batch.get(name) for name in ("pixel_values", "encoder_outputs")}
+        ids = generate_captions(model, **seen, **asdict(options))
         captions: list[str] = processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return captions
 
@@ -111,6 +112,20 @@ class Captioning(Task):
 
         scores = score_captions(predictions, table["captions"][:])
         return {**scores, "different_captions": len(set(predictions)) / len(predictions)}
+
+    def cache_features(
+        self,
+        model: LrcnForImageCaptioning,
+        processor: LrcnCaptioningProcessor,
+        tables: Mapping[str, Dataset],
+        options: Any,
+        folder: str,
+        *,
+        training: bool,
+    ) -> dict[str, Dataset]:
+        from lrcn_captioning.cached import with_cached_features
+
+        return with_cached_features(model, processor, tables, options, folder, training=training)
 
     def describe_data(self, tables: Mapping[str, Dataset], options: CaptioningDataOptions) -> dict[str, Any]:
         from lrcn_captioning.card import describe_data
