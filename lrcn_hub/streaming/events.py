@@ -1,0 +1,104 @@
+"""What watching writes: one JSON object on a line for each event (docs/watch.md says what each field means)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from lrcn_hub.models import FrameResult
+
+
+@dataclass
+class Row:
+    """One source among those that are watched: what is known of it now."""
+
+    number: int
+    source: str
+    started: bool = False
+    stalled: bool = False
+    ended: bool = False
+    failed: bool = False
+    dropped: int = 0
+    frames: int = 0
+    """Watched since the start, across reconnections."""
+    lag: float = 0.0
+    """Seconds from the last frame's arrival to its answer."""
+    result: FrameResult | None = None
+    """The last answer."""
+    trouble: str = ""
+    """Why no frame comes, while none does."""
+
+
+@dataclass
+class EventRules:
+    """Which frames get a line besides those that change a decision: `every_frame`, or one each `every` seconds."""
+
+    every_frame: bool = False
+    every: float | None = None
+
+
+@dataclass
+class Events:
+    """Turns answers and happenings into lines, each given whole to `write`."""
+
+    write: Callable[[str], None]
+    rules: EventRules = field(default_factory=EventRules)
+    _decisions: dict[int, str] = field(default_factory=dict)
+    _reported: dict[int, float] = field(default_factory=dict)
+
+    def answer(self, row: Row, result: FrameResult) -> None:
+        """Write what a frame's answer is worth: a new scene, a new decision, or the frame itself."""
+        row.result = result
+        for kind in self._kinds(row.number, result):
+            self.emit(kind, row)
+
+    def _kinds(self, row: int, result: FrameResult) -> Iterator[str]:
+        if result.clip_start == result.frame > 0:
+            yield "scene"
+        if self._decisions.get(row) != result.clip_label:
+            self._decisions[row] = result.clip_label
+            yield "label"
+        if self.rules.every_frame or self._is_time(row, result.time or 0.0):
+            yield "frame"
+
+    def _is_time(self, row: int, time: float) -> bool:
+        last = self._reported.get(row)
+        if self.rules.every is None or (last is not None and last <= time < last + self.rules.every):
+            return False
+        self._reported[row] = time
+        return True
+
+    def emit(self, kind: str, row: Row, **facts: Any) -> None:
+        """Write one event of `row` with what is known of it now."""
+        self.write(json.dumps({**_now(kind, row), **facts}, ensure_ascii=False))
+
+
+def _now(kind: str, row: Row) -> dict[str, Any]:
+    last = row.result
+    return {
+        "event": kind,
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "source": row.source,
+        "row": row.number,
+        "frame": last and last.frame,
+        "time": None if last is None or last.time is None else round(last.time, 6),
+        "label": last and last.label,
+        "score": last and round(last.score, 6),
+        "clip_label": last and last.clip_label,
+        "clip_score": last and round(last.clip_score, 6),
+        "clip_start": last and last.clip_start,
+        "dropped": row.dropped,
+    }
+
+
+def line_writer(file: TextIO) -> Callable[[str], None]:
+    """Make what writes one line to `file` and flushes it, so that a reader sees each event at once."""
+
+    def write(line: str) -> None:
+        file.write(line + "\n")
+        file.flush()
+
+    return write
