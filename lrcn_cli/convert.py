@@ -8,14 +8,17 @@ from pathlib import Path
 from lrcn_cli.command import command_parser
 
 DETAILS = """\
-Reads CaffeNet and captioners (1u, 2u, 2f, 4f and others) from .caffemodel files; needs no Caffe. Several files
-complete one another, the last one counting for a layer that is in more than one: the CNN's own file first, then the
-captioner's. Without a CNN the model takes features in the place of photos. docs/convert.md tells all."""
+Reads captioners (1u, 2u, 2f, 4f and others), activity recognisers (single frames, or LSTM), CaffeNet and the
+authors' hybrid CNN from .caffemodel files; needs no Caffe. Several files complete one another, the last one counting
+for a layer that is in more than one: the CNN's own file first, then the captioner's. A captioner without a CNN takes
+features in the place of photos. docs/convert.md tells all."""
 
 EXAMPLES = """
 lrcn convert lrcn_iter_110000.caffemodel --vocabulary vocabulary.txt my-captioner
 lrcn convert bvlc_reference_caffenet.caffemodel lrcn_words.caffemodel --vocabulary vocabulary.txt my-captioner
 lrcn convert lrcn_iter_110000.caffemodel --prototxt lrcn.prototxt --vocabulary vocabulary.txt my-captioner
+lrcn convert RGB_lstm_model_iter_30000.caffemodel --stream rgb --class-file classInd.txt my-recogniser
+lrcn convert caffe_imagenet_hyb2_wr_rc_solver_sqrt_iter_310000.caffemodel weights/hybrid
 lrcn convert bvlc_reference_caffenet.caffemodel my-caffenet
 """
 
@@ -33,7 +36,13 @@ def main(argv: list[str]) -> int:
         "--vocabulary", metavar="FILE", help="the authors' vocabulary.txt: one word a line, <unk> first"
     )
     parser.add_argument(
-        "--feature", choices=["fc6", "fc7", "fc8"], help="what the captioner sees, where several are of its size"
+        "--class-file", metavar="FILE", help="a recogniser's classes: UCF-101's classInd.txt, or one name a line"
+    )
+    parser.add_argument(
+        "--stream", choices=["rgb", "flow"], help="what a recogniser looks at, if the files' names do not say flow"
+    )
+    parser.add_argument(
+        "--feature", choices=["fc6", "fc7", "fc8"], help="what the model sees, where several are of its size"
     )
     parser.add_argument("--skip", metavar="LAYERS", help="layers to leave out, with commas between; conv* means many")
     parser.add_argument("--json", action="store_true", help="print what was converted as one object")
@@ -49,6 +58,8 @@ def main(argv: list[str]) -> int:
         folder,
         prototxt=arguments.prototxt,
         vocabulary=arguments.vocabulary,
+        class_file=arguments.class_file,
+        stream=arguments.stream,
         feature=arguments.feature,
         skip=arguments.skip.split(",") if arguments.skip else (),
     )

@@ -23,18 +23,19 @@ class CaffeNet(CheckedPreTrainedModel):
     """The Caffe reference network in Caffe's order: pooling comes before normalisation, and pooling rounds up.
 
     Input: (batch, 3, 227, 227). Output: `feature` of size (batch, D): fc6 and fc7 are taken after ReLU (and, in
-    training, dropout, unless `drop_feature` is off), fc8 is raw. Layers above `feature` are not made. The released
-    weights expect BGR channels from 0 to 255 less (104, 117, 123); which order a model reads is the image processor's
-    matter.
+    training, dropout, unless `drop_feature` is off), fc8 is raw. Without `feature` it is the last layer there is;
+    layers above it are not made. The released weights expect BGR channels from 0 to 255 less (104, 117, 123); which
+    order a model reads is the image processor's matter.
     """
 
     config_class = CaffeNetConfig
     base_model_prefix = "caffenet"
     main_input_name = "pixel_values"
 
-    def __init__(self, config: CaffeNetConfig, feature: str = "fc8"):
+    def __init__(self, config: CaffeNetConfig, feature: str | None = None):
         super().__init__(config)
         names = CAFFENET_FEATURES[: len(config.fc_sizes)]
+        feature = feature or names[-1]
         if feature not in names:
             raise ValueError(f"this CaffeNet has no feature {feature!r}; it gives {', '.join(names)}")
         inputs = (3, *config.channels)

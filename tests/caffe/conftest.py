@@ -1,5 +1,6 @@
 """A small writer of Caffe's files and Caffe's equations in numpy, both written independently of the library."""
 
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,12 +72,12 @@ def v0(name, kind, blobs=(), **form):
     return text(2, text(1, inner) + text(2, "bottom") + text(3, "top"))
 
 
-def caffenet_blobs(seed=0, channels=CAFFENET_CHANNELS, fc=CAFFENET_FC):
-    """Random blobs of CaffeNet by layer name, scaled to keep activations alive."""
+def caffenet_blobs(seed=0, channels=CAFFENET_CHANNELS, fc=CAFFENET_FC, first=11):
+    """Random blobs of CaffeNet by layer name, scaled to keep activations alive; `first` is conv1's kernel."""
     random, (c1, c2, c3, c4, c5) = np.random.default_rng(seed), channels
-    shapes = [(c1, 3, 11, 11), (c2, c1 // 2, 5, 5), (c3, c2, 3, 3), (c4, c3 // 2, 3, 3), (c5, c4 // 2, 3, 3)]
-    shapes += [(fc[0], c5 * 36), (fc[1], fc[0]), (fc[2], fc[1])]
-    names = [f"conv{k}" for k in range(1, 6)] + ["fc6", "fc7", "fc8"]
+    shapes = [(c1, 3, first, first), (c2, c1 // 2, 5, 5), (c3, c2, 3, 3), (c4, c3 // 2, 3, 3), (c5, c4 // 2, 3, 3)]
+    shapes += [(above, below) for below, above in itertools.pairwise((c5 * 36, *fc))]
+    names = [*(f"conv{k}" for k in range(1, 6)), "fc6", "fc7", "fc8"][: len(shapes)]
     return {
         name: [random.normal(0, np.prod(shape[1:]) ** -0.5, shape), random.normal(0, 0.1, shape[0])]
         for name, shape in zip(names, shapes, strict=True)
@@ -95,6 +96,25 @@ def captioner_blobs(layers=2, visual=2, words=9, embedding=5, units=4, feature=7
         inputs = units
     blobs["predict"] = [random.normal(size=(words, units)), random.normal(size=words)]
     return blobs
+
+
+def recurrent_blobs(layers=1, feature=10, units=5, classes=3, name="fc8-final", seed=2):
+    """Random blobs of a recogniser from its first recurrent layer on; of class scores alone without such a layer."""
+    random, blobs, inputs = np.random.default_rng(seed), {}, feature
+    for k in range(1, layers + 1):
+        shapes = [(4 * units, inputs), (4 * units,), (4 * units, units)]
+        blobs[f"lstm{k}"] = [random.normal(size=shape) for shape in shapes]
+        inputs = units
+    return blobs | {name: [random.normal(size=(classes, inputs)), random.normal(size=classes)]}
+
+
+def hybrid_blobs(seed=0, fc=(10,)):
+    return caffenet_blobs(seed, fc=fc, first=7)
+
+
+def recogniser_blobs(layers=1, fc=(10,), **options):
+    """Random blobs of a recogniser with the hybrid CNN."""
+    return hybrid_blobs(fc=fc) | recurrent_blobs(layers, **options)
 
 
 def kind_of(name):
@@ -150,7 +170,13 @@ def proto():
 def nets():
     """Random networks as blobs by layer, as bytes, and what they give."""
     return SimpleNamespace(
-        caffenet=caffenet_blobs, captioner=captioner_blobs, network=network, caption_logits=caption_logits
+        caffenet=caffenet_blobs,
+        hybrid=hybrid_blobs,
+        captioner=captioner_blobs,
+        recurrent=recurrent_blobs,
+        recogniser=recogniser_blobs,
+        network=network,
+        caption_logits=caption_logits,
     )
 
 

@@ -43,6 +43,22 @@ def test_caffenets_channels_and_sizes(form, nets, recognised):
     assert contents.passed_over == ["data"]
 
 
+@pytest.mark.parametrize("form", ["shape", "legacy", "4-D shape"])
+def test_a_recognisers_sizes_on_either_cnn(form, nets, recognised):
+    for cnn, hybrid in ((nets.hybrid(), True), (nets.caffenet(), False)):
+        contents = recognised(cnn | nets.recurrent(2), form=form)
+        recogniser = contents.recogniser
+        assert contents.captioner is None and contents.cnn.hybrid is hybrid
+        assert (recogniser.num_labels, recogniser.hidden_size, recogniser.feature_size) == (3, 5, 10)
+        assert [layer.name for layer in contents.used()][-3:] == ["lstm1", "lstm2", "fc8-final"]
+
+
+def test_rnn_cells_are_refused_by_name(nets, proto, recognised):
+    cells = proto.v2("lstm1", "RNN", [np.ones((5, 10)), np.ones(5), np.ones((5, 5)), np.ones((5, 5)), np.ones(5)])
+    with pytest.raises(CaffeFileError, match="'lstm1' are RNN cells; only LSTM layers can be converted"):
+        recognised(nets.recogniser(), extra=cells)
+
+
 def test_more_than_nine_layers_are_taken_in_their_order(nets, recognised):
     captioner = recognised(dict(reversed(nets.captioner(11, 10).items()))).captioner
     assert [layer.name for layer in captioner.lstm] == [f"lstm{k}" for k in range(1, 12)]
@@ -96,13 +112,44 @@ REFUSED = {
     ),
     "a word": (lambda n: n.captioner(words=1), "embedding knows one word"),
     "a cube": (lambda n: changed(n.captioner(), embedding=[np.ones((2, 9, 5))]), "is 2 x 9 x 5; those .* want 2 axes"),
-    "activity": (
-        lambda n: changed(
-            n.caffenet(), lstm1=n.captioner(1, 0)["lstm1"], **{"fc8-final": [np.ones((3, 4)), np.ones(3)]}
-        ),
-        "activity recognition, which cannot be converted yet",
+    "a recogniser of nothing": (
+        lambda n: changed(n.recogniser(), conv3=None),
+        "of the hybrid CNN, 'conv3' is missing",
     ),
-    "activity's CNN": (lambda n: changed(n.caffenet(), conv1=[np.ones((4, 3, 7, 7)), np.ones(4)]), "activity"),
+    "a recogniser without its CNN": (
+        lambda n: {name: n.recogniser()[name] for name in ("lstm1", "fc8-final")},
+        "without its CNN: add the file that has its conv1..conv5 and fc6",
+    ),
+    "no class scores": (lambda n: changed(n.recogniser(), **{"fc8-final": None}), "'fc8-final' is missing"),
+    "two layers of class scores": (
+        lambda n: changed(n.recogniser(), **{"fc8-ucf": [np.ones((3, 5)), np.ones(3)]}),
+        "'fc8-final', 'fc8-ucf' are class scores of different networks",
+    ),
+    "one class": (
+        lambda n: changed(n.recogniser(), **{"fc8-final": [np.ones((1, 5)), np.ones(1)]}),
+        "'fc8-final' knows one class",
+    ),
+    "class scores of other units": (
+        lambda n: changed(n.recogniser(), **{"fc8-final": [np.ones((3, 6)), np.ones(3)]}),
+        "'lstm1', blob 0 is 20 x 10; those around it want 24 x 10",
+    ),
+    "a recogniser's static input": (
+        lambda n: changed(n.recogniser(), lstm1=lambda b: [*b, b[0]]),
+        "'lstm1' has 4 blobs instead of 3",
+    ),
+    "a gap in a recogniser": (lambda n: changed(n.recogniser(3), lstm2=None), "of the recogniser, 'lstm2' is missing"),
+    "words and classes": (
+        lambda n: n.captioner() | {"fc8-final": [np.ones((3, 4)), np.ones(3)]},
+        "'embedding', 'predict' belong to a captioner, 'fc8-final' to a recogniser",
+    ),
+    "CaffeNet's first layer in the hybrid": (
+        lambda n: changed(n.recogniser(), conv1=lambda b: [np.ones((4, 3, 9, 9)), b[1]]),
+        "'conv1', blob 0 is 4 x 3 x 9 x 9; those around it want 4 x 3 x 11 x 11",
+    ),
+    "ungrouped hybrid": (
+        lambda n: changed(n.recogniser(), conv2=[np.ones((8, 4, 5, 5)), np.ones(8)]),
+        "'conv2', blob 0 is 8 x 4 x 5 x 5; those around it want 8 x 2 x 5 x 5",
+    ),
     "VGG": (lambda n: {"conv1_1": [np.ones((4, 3, 3, 3))], "conv5_3": [np.ones(3)]}, "this holds VGG-16"),
     "lone recurrent layer": (lambda n: {"lstm": n.captioner()["lstm1"]}, r"nothing but recurrent layers \('lstm'\)"),
     "no blobs": (lambda n: {}, "no layer with blobs"),

@@ -123,7 +123,7 @@ WRONG = {
     ),
     "convolutional feature": (
         ('bottom: "cont" bottom: "fc8"', 'bottom: "cont" bottom: "conv5"'),
-        "lstm2 sees conv5; captioners can see fc6, fc7, fc8",
+        "lstm2 sees conv5; what can be seen is fc6, fc7, fc8",
     ),
     "another wiring": (
         ('bottom: "cont" bottom: "fc8"', 'bottom: "cont"'),

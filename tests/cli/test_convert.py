@@ -28,6 +28,17 @@ def test_weights_become_a_folder_and_the_command_says_what_they_were(lrcn, tmp_p
     assert json.loads((out / "config.json").read_text())["wiring"] == "2f"
 
 
+def test_a_recogniser_gets_its_classes_and_its_stream(tmp_path, capsys):
+    classes, out = tmp_path / "classInd.txt", tmp_path / "model"
+    classes.write_text("".join(f"{k + 1} Class{k}\r\n" for k in range(11)), newline="")
+    words = [FILES / "activity_narrow.caffemodel", "--class-file", classes, "--stream", "flow", out]
+    assert main(["convert", *map(str, words)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1].startswith(f"{out}: recogniser of flow, 11 classes, 16 units")
+    assert "lrcn convert: " not in captured.err
+    assert json.loads((out / "config.json").read_text())["id2label"]["10"] == "Class10"
+
+
 @pytest.mark.parametrize("order", [["W", "W2", "--vocabulary", "V", "OUT"], ["--vocabulary", "V", "W,W2", "OUT"]])
 def test_several_files_are_given_one_by_one_or_with_commas(order, tmp_path, vocabulary, capsys):
     words = {"W": FILES / "caption_1u.caffemodel", "W2": FILES / "decode.caffemodel", "V": vocabulary}
@@ -70,7 +81,15 @@ def test_a_failure_is_one_line_and_leaves_nothing(arguments, reason, tmp_path, c
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["only.caffemodel"], ["a.caffemodel", "out", "--feature", "conv5"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["only.caffemodel"],
+        ["a.caffemodel", "out", "--feature", "conv5"],
+        ["a.caffemodel", "out", "--stream", "depth"],
+    ],
+)
 def test_wrong_usage_ends_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         main(["convert", *arguments])
