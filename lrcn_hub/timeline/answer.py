@@ -59,15 +59,16 @@ def answer_video(
     if early_exit is not None and not 0 < early_exit <= 1:
         raise ValueError(f"early_exit is {early_exit}; it is a probability, above 0 and at most 1")
     sure = math.inf if early_exit is None else early_exit
-    total = len(frames)
+    seen, total = 0, len(frames)
     with tqdm(total=total, desc=name, unit="frame", delay=2, leave=False, disable=None) as bar:
         for frame in frames:
+            seen += 1
             bar.update()
             if watch is not None:
                 watch(frame)
             if frame.so_far.max() >= sure:
                 break
-    return VideoAnswer(frame.so_far, int(bar.n), total, frame.time)
+    return VideoAnswer(frame.so_far, seen, total, frame.time)
 
 
 class TwoStreams:
