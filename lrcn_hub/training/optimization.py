@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -10,12 +10,23 @@ from lrcn_hub.tasks import ParameterGroup
 from lrcn_hub.training.caffe_sgd import CaffeSGD
 from lrcn_hub.training.options import TrainingOptions
 
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 
 def freeze_all_but(model: torch.nn.Module, groups: list[ParameterGroup]) -> None:
     """Stop gradients of parameters that are in none of `groups`, so that no process waits for them."""
     trained = {id(parameter) for group in groups for parameter in group.parameters}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in trained and parameter.requires_grad)
+
+
+def average_gradients(model: torch.nn.Module, accelerator: Accelerator) -> None:
+    """Average the gradients of all processes, as DDP does of its own accord after a backward pass that it sees."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad = accelerator.reduce(gradient, reduction="mean")
 
 
 def stock_groups(groups: list[ParameterGroup], training: TrainingOptions, decaying: set[int]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from lrcn_hub.training.caffe_sgd import CaffeSGD
 from lrcn_hub.training.checkpoints import STATE, checkpoint_folder, rotate, seal
 from lrcn_hub.training.evaluation import evaluate_table
 from lrcn_hub.training.examples import EpochSampler, SeededExamples
-from lrcn_hub.training.optimization import freeze_all_but, make_caffe_sgd, step_policy, stock_groups
+from lrcn_hub.training.optimization import average_gradients, freeze_all_but, make_caffe_sgd, step_policy, stock_groups
 from lrcn_hub.training.recipe import RunOptions
 
 if TYPE_CHECKING:
@@ -120,20 +120,21 @@ class LrcnTrainer(Seq2SeqTrainer):
         model.train()
         inputs = self._prepare_inputs(inputs)
         if num_items_in_batch is not None:
-            parts, scale = self.objective(model, inputs, num_items_in_batch), float(self.accelerator.num_processes)
+            items, scale = num_items_in_batch, float(self.accelerator.num_processes)
         else:
-            parts, scale = (
-                self.objective(model, inputs, _targets(inputs)),
-                1 / self.current_gradient_accumulation_steps,
-            )
-        total = torch.zeros((), device=self.args.device)
-        while True:
-            with self.compute_loss_context_manager():
-                part = next(parts, None)
-            if part is None:
-                return total
-            self.accelerator.backward(part * scale)
-            total += part.detach() * scale
+            items, scale = _targets(inputs), 1 / self.current_gradient_accumulation_steps
+        parts, total = self.objective(model, inputs, items), torch.zeros((), device=self.args.device)
+        with self.accelerator.no_sync(model):  # another process may have more parts, or fewer
+            while True:
+                with self.compute_loss_context_manager():
+                    part = next(parts, None)
+                if part is None:
+                    break
+                self.accelerator.backward(part * scale)
+                total += part.detach() * scale
+        if self.accelerator.sync_gradients and self.accelerator.num_processes > 1:
+            average_gradients(model, self.accelerator)
+        return total
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """Make the optimizer from the task's groups of parameters; whatever is in none of them is frozen."""

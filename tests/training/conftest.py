@@ -125,6 +125,13 @@ def table(rows: int, seed: int) -> Dataset:
     return Dataset.from_dict({"id": [f"row-{i}" for i in range(rows)], "numbers": kept, "classes": labels})
 
 
+def loss_in_parts(model, batch, items):
+    """The loss of the rows of each length by itself, so that not all batches have equally many parts."""
+    lengths = batch["labels"].ne(-100).sum(1)
+    for length in lengths.unique():
+        yield model_loss(model, {name: part[lengths == length] for name, part in batch.items()}, items)
+
+
 class ToyTask(Task):
     name = "toy"
     summary = "Sort numbers into three classes"
@@ -135,6 +142,7 @@ class ToyTask(Task):
     objectives: ClassVar = {
         "likelihood": model_loss,
         "doubled": lambda model, batch, items: 2 * model_loss(model, batch, items),
+        "in-parts": loss_in_parts,
     }
 
     def load_tables(self, options):

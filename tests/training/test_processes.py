@@ -58,9 +58,11 @@ def test_a_killed_run_goes_on_to_the_same_bits(toy_program, tmp_path, processes,
 
 
 @pytest.mark.slow
-def test_two_processes_are_one_with_twice_the_batch(toy_program, train, tmp_path):
+@pytest.mark.parametrize("objective", ["likelihood", "in-parts"])
+def test_two_processes_are_one_with_twice_the_batch(toy_program, train, tmp_path, objective):
     words = ["--optim", "sgd", "--max_grad_norm", 0, "--model.dropout", 0, "--rows", 24, "--validation_rows", 7]
     words += ["--max_steps", 8, "--training.learning_rate", 0.1, "--per_device_eval_batch_size", 3]
+    words += ["--objective", objective]
     result, one = train(*words, "--per_device_train_batch_size", 8)
     words += ["--output_dir", tmp_path / "two", "--per_device_train_batch_size", 4]
     process = toy_program(*words, processes=2)

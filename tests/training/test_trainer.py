@@ -107,11 +107,21 @@ def test_what_is_in_no_group_is_frozen(toy_task, make_recipe, tmp_path, monkeypa
     assert not trainer.model.backbone.weight.requires_grad
 
 
+@pytest.mark.parametrize("normalization", ["step", "batch"])
+def test_a_loss_in_parts_teaches_what_the_whole_does(train, normalization):
+    words = [*SGD, "--per_device_train_batch_size", 4, "--gradient_accumulation_steps", 2]
+    if normalization == "batch":
+        words += ["--loss_normalization", "batch"]
+    _, whole = train(*words, folder="whole")
+    _, parts = train(*words, "--objective", "in-parts", folder="parts")
+    assert distance(whole, parts) < 1e-6
+
+
 def test_the_recipe_chooses_the_objective(toy_task, make_recipe, train):
     _, once = train(*SGD, "--training.learning_rate", 0.1, folder="once")
     _, twice = train(*SGD, "--training.learning_rate", 0.05, "--objective", "doubled", folder="twice")
     assert distance(once, twice) < 1e-6
-    with pytest.raises(ValueError, match="task toy has no objective 'tripled'; it has: likelihood, doubled"):
+    with pytest.raises(ValueError, match="task toy has no objective 'tripled'; it has: likelihood, doubled, in-parts"):
         make_trainer(toy_task, make_recipe("--objective", "tripled", "--output_dir", "unused"))
 
 
