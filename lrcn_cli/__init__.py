@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a model of a task by a recipe",
     "evaluate": "judge a trained model on a split of its data",
     "caption": "describe photos with a trained model",
+    "classify": "say what is done in videos, with a trained model",
     "watch": "recognise actions in live video: files, pipes, cameras, streams",
     "card": "write a model's card, or show that of a model to be published",
     "export": "copy a model's folder without its run, complete in itself",
