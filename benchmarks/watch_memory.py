@@ -1,7 +1,7 @@
 """Whether `lrcn watch` holds its memory: resident memory at frame 2,000 and at frame 20,000, view and writer on.
 
-The command runs as a process of its own, its live view on a pseudo-terminal and an event for every frame on a pipe, with
-a small recogniser of new weights (timm's test_resnet, LSTM of 16 units, 64 x 64 pixels), on one thread. Sources:
+The command runs as a process of its own, its live view on a pseudo-terminal and an event for every frame on a pipe,
+with a small recogniser of new weights (timm's test_resnet, LSTM of 16 units, 64 x 64 pixels), on one thread. Sources:
 
 - file: one video of all frames;
 - server: an HTTP server that sends a video of 1,500 frames and hangs up, so that the stream ends and is connected to
@@ -68,7 +68,7 @@ def served(file: Path) -> Iterator[str]:
     content = file.read_bytes()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
             self.wfile.write(content)

@@ -79,6 +79,8 @@ class Connection:
                 if _timed_out(error):
                     failure = f"no data for {self.rules.stall_timeout:g} seconds"
                     yield Happening("stalled", {"reason": failure})
+            if self.stop.is_set():
+                return
             if not self.source.live or (finite and not failure):
                 if not failure and self._last is None:
                     failure = "it has no frames"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import av
+from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from lrcn_hub.data.videos import UnreadableVideoError, probe
@@ -72,17 +73,31 @@ class Source:
 
 
 def lasting_frames(video: OpenVideo) -> Iterator[VideoFrame | str]:
-    """Decode to the end, over damaged parts; the reason is given, once, in place of the first of these."""
+    """Decode to the end, over damaged parts; the reason is given, once, in place of the first of these.
+
+    Raises av.FFmpegError where no more can be read, after the last frame that can be had.
+    """
     damaged = False
-    for packet in video.container.demux(video.stream):
+    packets = video.container.demux(video.stream)  # the last one, empty, asks for what the decoder still holds
+    while True:
+        packet: Packet | None = None
+        failure: av.FFmpegError | None = None
         try:
-            yield from packet.decode()
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.FFmpegError as error:
+            failure = error
+        try:
+            yield from video.stream.decode(packet)
         except av.error.InvalidDataError as error:  # such as a stream joined between two key frames
             if not damaged:
                 damaged = True
                 yield f"damaged data are left out ({error.strerror})"
+        if failure is not None:
+            raise failure
 
 
 def is_finite(video: OpenVideo) -> bool:
-    """Whether an open stream is a file of known length, whose end is the end."""
-    return video.container.size > 0 and video.container.duration is not None
+    """Whether what was opened has a known length, as a file at an address has: its end is the end."""
+    return video.container.size > 0
