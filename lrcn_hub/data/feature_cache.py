@@ -213,14 +213,15 @@ def _metadata(shard: Path) -> dict[str, str]:
     return metadata
 
 
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
-    return [f"{name}: {_short(there.get(name))} against {_short(here.get(name))}" for name in names]
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True)
-    return text if len(text) <= 200 else f"{text[:200]}..."
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for name in {**there, **here}:
+        theirs, ours = there.get(name), here.get(name)
+        if isinstance(theirs, dict) and isinstance(ours, dict):
+            found += _differences(theirs, ours, f"{prefix}{name}.")
+        elif theirs != ours:
+            found.append(f"{prefix}{name}: {json.dumps(theirs)} against {json.dumps(ours)}")
+    return found
 
 
 def _digest(content: bytes) -> str:

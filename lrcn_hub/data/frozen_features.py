@@ -11,17 +11,29 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from lrcn_hub.models.modeling_lrcn import LrcnEncoder
 
-_WITHOUT_EFFECT = ("_name_or_path", "architectures", "transformers_version", "dtype", "id2label", "label2id")
+# What stands in a configuration but changes no feature; num_frames is the length of a clip of single frames.
+_WITHOUT_EFFECT = {
+    *("_name_or_path", "architectures", "auto_map", "dtype", "id2label", "label2id", "num_frames"),
+    *("processor_class", "transformers_version"),
+}
 
 
-def describe_backbone(encoder: LrcnEncoder) -> dict[str, Any]:
-    """Describe the network for a `FeatureCache`: its kind and sizes, the feature it gives, a hash of its weights."""
-    config = encoder.backbone.config.to_dict()
+def describe_features(encoder: LrcnEncoder, preprocessing: Any) -> dict[str, Any]:
+    """Describe for a `FeatureCache` what features depend on.
+
+    That is the network's kind and sizes, the hash of its weights, the feature it gives, and the values of
+    `preprocessing`, an image or video processor.
+    """
     return {
         "weights": weights_hash(encoder.backbone),
-        "backbone": {name: value for name, value in config.items() if name not in _WITHOUT_EFFECT},
+        "backbone": _effective(encoder.backbone.config),
         "feature": encoder.config.feature,
+        "preprocessing": _effective(preprocessing),
     }
+
+
+def _effective(configuration: Any) -> dict[str, Any]:
+    return {name: value for name, value in configuration.to_dict().items() if name not in _WITHOUT_EFFECT}
 
 
 def weights_hash(module: nn.Module) -> str:

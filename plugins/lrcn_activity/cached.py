@@ -16,7 +16,7 @@ from lrcn_activity.options import ActivityDataOptions
 from lrcn_hub.data.clips import clip_indices, random_clip_indices
 from lrcn_hub.data.feature_cache import FeatureCache, Reference, Source, stored
 from lrcn_hub.data.flow import FlowOptions
-from lrcn_hub.data.frozen_features import describe_backbone, encode_frozen, refuse_changing_features
+from lrcn_hub.data.frozen_features import describe_features, encode_frozen, refuse_changing_features
 from lrcn_hub.tasks import Batch, Rows
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ def with_cached_features(
             train_backbone=options.model.train_backbone,
             augment=options.data.augment,
         )
-    backbone = describe_backbone(model.encoder)
+    description = describe_features(model.encoder, processor.video_processor)
     kept = {}
     for split, table in tables.items():
         clips = ClipCollator(processor, options.data, training=training and split == "train")
-        cache = FeatureCache(folder, {**backbone, **_describe(clips)})
+        cache = FeatureCache(folder, {**description, "sampling": _sampling(clips)})
         kept[split] = table.add_column("features", _fill(cache, model, table, clips, options))
     return kept
 
@@ -66,15 +66,17 @@ def _fill(
     return cache.fill([Source.of_file(video) for video in table["video"]], compute)
 
 
-def _describe(clips: ClipCollator) -> dict[str, Any]:
-    """Say what becomes of a file before the backbone sees it."""
+def _sampling(clips: ClipCollator) -> dict[str, Any]:
+    """Say which frames of a file, and which views of them, the backbone sees."""
     options: ActivityDataOptions = clips.options
-    preprocessing = clips.processor.video_processor.to_dict()
-    preprocessing.pop("num_frames")  # of a clip; features are those of single frames
-    sampling: dict[str, Any] = {"stream": options.stream, "frame_rate": options.frame_rate, "views": _views(clips)}
+    sampling: dict[str, Any] = {
+        "stream": options.stream,
+        "frame_rate": options.frame_rate,
+        "views": _views(clips),
+    }
     if options.stream == "flow":
         sampling["flow"] = asdict(FlowOptions())
-    return {"preprocessing": preprocessing, "sampling": sampling}
+    return sampling
 
 
 def _views(clips: ClipCollator) -> int:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from lrcn_hub.data.feature_cache import FeatureCache, Reference, Source, stored
-from lrcn_hub.data.frozen_features import describe_backbone, encode_frozen, refuse_changing_features
+from lrcn_hub.data.frozen_features import describe_features, encode_frozen, refuse_changing_features
 from lrcn_hub.data.images import image_source
 from lrcn_hub.models.images_lrcn import open_image
 from lrcn_hub.tasks import Rows
@@ -44,8 +44,7 @@ def with_cached_features(
             train_backbone=options.model.train_backbone,
             augment=options.data.augment,
         )
-    preprocessing = processor.image_processor.to_dict()
-    cache = FeatureCache(folder, {**describe_backbone(model.encoder), "preprocessing": preprocessing})
+    cache = FeatureCache(folder, describe_features(model.encoder, processor.image_processor))
     kept = {}
     for split, table in tables.items():
         pictures = table.cast_column("image", datasets.Image(decode=False))
