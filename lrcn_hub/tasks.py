@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:  # a plugin can be listed without importing torch
+    from pathlib import Path
+
     import torch
     from datasets import Dataset
     from PIL import Image
@@ -125,6 +127,13 @@ class Task(ABC):
         what has no fixed features: with `training`, augmentation and a backbone that is trained.
         """
         raise ValueError(f"task {self.name} keeps no features: go on without --cache_features")
+
+    def write_report(self, predictions: list[Any], table: Dataset, options: Any, folder: Path) -> None:
+        """Write more about `predictions`, one for each row of `table`, to `folder`: pictures, tables, curves.
+
+        ``metrics.json`` and ``predictions.jsonl`` are there already; `options` are the evaluation options.
+        """
+        return None
 
     def describe_data(self, tables: Mapping[str, Dataset], options: Any) -> dict[str, Any]:
         """Say what the data were, for the model card, from the tables and the data options; plain values only.

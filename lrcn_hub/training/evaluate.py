@@ -16,7 +16,7 @@ from lrcn_hub.publishing.clean_copy import load_model
 from lrcn_hub.publishing.export import RECIPE_FILE
 from lrcn_hub.training.cached_features import with_features
 from lrcn_hub.training.command import help_text, parse_command, recipe_from
-from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
+from lrcn_hub.training.evaluation import evaluate_table, write_evaluation, write_report
 from lrcn_hub.training.recipe import read_recipe
 
 logger = logging.getLogger(__name__)
@@ -80,5 +80,6 @@ def evaluate_folder(folder: Path, task: Any, options: Any, split: str, output: P
     predictions, metrics = evaluate_table(task, model, processor, table, options, accelerator)
     if accelerator.is_main_process:
         write_evaluation(output, tables[split], predictions, metrics)
+        write_report(task, output, tables[split], predictions, options)
         logger.info("wrote %s", output)
     return metrics

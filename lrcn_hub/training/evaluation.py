@@ -91,6 +91,14 @@ def write_evaluation(folder: Path, table: Dataset, predictions: list[Any], metri
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
+def write_report(task: Task, folder: Path, table: Dataset, predictions: list[Any], options: RunOptions) -> None:
+    """Let the task add to an evaluation in `folder`; no model and no metrics are lost where that fails."""
+    try:
+        task.write_report(predictions, table, options.evaluation, folder)
+    except Exception as error:
+        logger.warning("%s goes without a report: %s: %s", folder, type(error).__name__, error)
+
+
 @contextmanager
 def _undisturbed(model: PreTrainedModel, seed: int) -> Iterator[None]:
     """Put `model` in evaluation mode and torch's random state at `seed`, and both back at the end."""

@@ -23,7 +23,7 @@ from lrcn_hub.tasks import Task
 from lrcn_hub.training.cached_features import with_features
 from lrcn_hub.training.checkpoints import newest_sound_checkpoint, only_numbers_read, processes_of, trainer_state
 from lrcn_hub.training.command import help_text, parse_command, recipe_from, written_recipe
-from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
+from lrcn_hub.training.evaluation import evaluate_table, write_evaluation, write_report
 from lrcn_hub.training.hub import take_destination
 from lrcn_hub.training.options import TrainingOptions
 from lrcn_hub.training.recipe import Recipe, RunOptions
@@ -224,6 +224,7 @@ def _judge(trainer: LrcnTrainer, tables: Mapping[str, Dataset]) -> dict[str, dic
         if trainer.accelerator.is_main_process:
             folder = Path(options.training.output_dir)
             write_evaluation(folder / "evaluation" / split, tables[split], predictions, metrics[split])
+            write_report(task, folder / "evaluation" / split, tables[split], predictions, options)
             with _not_vital(f"drawing answers of split {split}"):
                 _illustrate(task, tables[split], predictions, options.data, folder / ASSETS / f"{split}.png")
         logger.info("%s: %s", split, ", ".join(f"{name} {value:.4g}" for name, value in metrics[split].items()))

@@ -124,7 +124,7 @@ class CachedClips:
         return {"features": torch.stack(windows), "frame_mask": torch.stack(masks), "labels": labels}
 
     def _evaluation_batch(self, rows: Rows) -> Batch:
-        parts, clips, masks, videos = [], [], [], []
+        parts, clips, masks, videos, numbers = [], [], [], [], []
         begin = 0
         for number, row in enumerate(rows):
             features = stored(row["features"])[:]
@@ -135,10 +135,12 @@ class CachedClips:
                 clips.append(torch.from_numpy(indices) + begin)
                 masks.append(torch.from_numpy(mask))
                 videos.append(torch.full((len(indices),), number))
+                numbers.append(torch.arange(count))
                 begin += count
         return {
             "features": torch.cat(parts),
             "clips": torch.cat(clips),
             "clip_mask": torch.cat(masks),
             "video_index": torch.cat(videos),
+            "frame_number": torch.cat(numbers),
         }

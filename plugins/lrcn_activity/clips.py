@@ -24,7 +24,8 @@ class ClipCollator:
     crop and mirroring follow from a row's seed and are those of all frames of a clip.
 
     Else every frame is there once, though clips overlap: ``pixel_values`` (frames, 3, H, W); ``clips`` (clips, T), the
-    frames of each clip; ``clip_mask`` (clips, T), which of them count; ``video_index`` (clips,), the row of each.
+    frames of each clip; ``clip_mask`` (clips, T), which of them count; ``video_index`` (clips,), the row of each;
+    ``frame_number`` (frames,), of each frame in its video.
     """
 
     processor: Any
@@ -68,7 +69,7 @@ class ClipCollator:
         return {"pixel_values": torch.stack(clips), "frame_mask": torch.stack(masks), "labels": labels}
 
     def _evaluation_batch(self, rows: Rows) -> Batch:
-        pixels, clips, masks, videos = [], [], [], []
+        pixels, clips, masks, videos, numbers = [], [], [], [], []
         begin = 0
         for number, row in enumerate(rows):
             shown = frames_shown(row, self.options)
@@ -79,12 +80,14 @@ class ClipCollator:
                 clips.append(torch.from_numpy(positions.reshape(indices.shape)) + begin)
                 masks.append(torch.from_numpy(mask))
                 videos.append(torch.full((len(indices),), number))
+                numbers.append(torch.from_numpy(used))
                 begin += len(view)
         return {
             "pixel_values": torch.cat(pixels),
             "clips": torch.cat(clips),
             "clip_mask": torch.cat(masks),
             "video_index": torch.cat(videos),
+            "frame_number": torch.cat(numbers),
         }
 
     def views(self, frames: np.ndarray) -> list[Tensor]:

@@ -179,6 +179,9 @@ class ActivityEvaluationOptions:
 
     frames_at_once: int = 64
     """Frames that go through the backbone together; fewer need less memory."""
+    early_recognition: bool = False
+    """Also say how accurate answers are after 10 to 100% of each video, and how many frames are saved by stopping as
+    soon as a class has a certain probability: early_recognition.json and .png."""
 
     def __post_init__(self) -> None:
         if self.frames_at_once < 1:

@@ -14,6 +14,8 @@ from lrcn_activity.options import (
 from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task, model_loss
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from datasets import Dataset
     from PIL import Image
@@ -108,8 +110,10 @@ class Activity(Task):
         from lrcn_activity.generation import classify_videos
 
         if "chunks" in batch:
+            if options.early_recognition:
+                raise ValueError("early_recognition looks at clips: leave out --chunk_frames, or --early_recognition")
             return classify_in_chunks(model, batch["chunks"])
-        return classify_videos(model, batch, options.frames_at_once)
+        return classify_videos(model, batch, options.frames_at_once, early=options.early_recognition)
 
     def compute_metrics(
         self, predictions: list[dict[str, Any]], table: Dataset, options: ActivityEvaluationOptions
@@ -134,6 +138,14 @@ class Activity(Task):
         from lrcn_activity.cached import with_cached_features
 
         return with_cached_features(model, processor, tables, options, folder, training=training)
+
+    def write_report(
+        self, predictions: list[dict[str, Any]], table: Dataset, options: ActivityEvaluationOptions, folder: Path
+    ) -> None:
+        """A confusion matrix, and how early videos are recognised if the options ask for it."""
+        from lrcn_activity.report import write_report
+
+        write_report(predictions, table, folder)
 
     def describe_data(self, tables: Mapping[str, Dataset], options: ActivityDataOptions) -> dict[str, Any]:
         from lrcn_activity.card import describe_data

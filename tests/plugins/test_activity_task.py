@@ -260,6 +260,7 @@ def test_training_leaves_a_judged_model_and_its_data(trained):
     assert data["rows"] == {"train": 10, "validation": 4, "test": 4} and data["classes"] == 10
     lines = [json.loads(line) for line in (trained / "evaluation/test/predictions.jsonl").read_text().splitlines()]
     assert len(lines) == 4 and abs(sum(lines[0]["prediction"]["probabilities"]) - 1) < 1e-5
+    assert (trained / "evaluation/test/confusion_matrix.png").stat().st_size > 10_000
 
 
 def test_the_same_command_goes_on_after_an_interruption_to_the_same_bits(trained, tmp_path, shapes, caplog):
@@ -279,9 +280,12 @@ def test_the_same_command_goes_on_after_an_interruption_to_the_same_bits(trained
 
 
 def test_an_exported_model_is_judged_again_to_the_same_numbers(trained, tmp_path):
-    assert evaluate_main([str(trained), "--split", "test", "--output", str(tmp_path)]) == 0
+    assert evaluate_main([str(trained), "--split", "test", "--output", str(tmp_path), "--early_recognition"]) == 0
     again = json.loads((tmp_path / "metrics.json").read_text())
     assert again == pytest.approx(json.loads((trained / "metrics.json").read_text())["test"])
+    early = json.loads((tmp_path / "early_recognition.json").read_text())["early_recognition"]
+    assert early[-1] == {"share_seen": 1.0, "accuracy": pytest.approx(again["accuracy"])}
+    assert {path.suffix for path in tmp_path.glob("confusion_matrix.*")} == {".png", ".csv"}
 
 
 def test_the_stock_pipeline_answers_a_file_as_the_task_does(trained, shapes, tables):

@@ -6,7 +6,7 @@ import torch
 from accelerate import Accelerator
 
 from lrcn_hub.training.evaluate import evaluate_main, load_model
-from lrcn_hub.training.evaluation import evaluate_table, write_evaluation
+from lrcn_hub.training.evaluation import evaluate_table, write_evaluation, write_report
 
 
 @pytest.fixture
@@ -55,6 +55,20 @@ def test_answers_are_written_with_their_ids(tmp_path, make_table):
     lines = (tmp_path / "e" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
     assert lines == ['{"id": "row-0", "prediction": [1]}', '{"id": "row-1", "prediction": "zwei ü"}']
     assert json.loads((tmp_path / "e" / "metrics.json").read_text()) == {"accuracy": 0.5}
+
+
+def test_a_report_that_fails_costs_a_warning_and_nothing_else(toy_task, make_recipe, make_table, tmp_path, caplog):
+    options = make_recipe("--output_dir", "unused").options(toy_task)
+
+    class Drawing(type(toy_task)):
+        def write_report(self, predictions, table, options, folder):
+            (folder / "report.txt").write_text(f"{len(table)} rows, {predictions}, {options.beams}")
+
+    write_report(Drawing(), tmp_path, make_table(2, 0), [[1], [2]], options)
+    assert (tmp_path / "report.txt").read_text() == "2 rows, [[1], [2]], 1"
+    with caplog.at_level("WARNING", logger="lrcn_hub"):
+        write_report(Drawing(), tmp_path / "none", make_table(2, 0), [[1], [2]], options)
+    assert "goes without a report: FileNotFoundError" in caplog.text
 
 
 @pytest.fixture
