@@ -10,6 +10,7 @@ from typing import TextIO
 from lrcn_hub.streaming.events import Row
 
 BAR = 24  # characters of a full bar
+NAME = 30  # characters of a source's name
 UP_AND_CLEAR = "\x1b[{}F\x1b[J"  # to the beginning of the line so many above, and all below is blank
 
 
@@ -44,13 +45,13 @@ class TerminalView:
         self._drawn_lines = 0
 
     def _lines(self, row: Row, rate: float) -> list[str]:
-        facts = [row.source]
+        facts = [short(row.source)]
+        if row.trouble or not row.started:
+            facts.append(row.trouble or "waiting for the first frame")
         result = row.result
         if result is not None:
             facts += [f"frame {result.frame}", clock(result.time or 0.0), f"{rate:.1f} fps", f"lag {row.lag:.2f} s"]
             facts.append(f"dropped {row.dropped}")
-        if row.trouble or not row.started:
-            facts.append(row.trouble or "waiting for the first frame")
         lines = ["  ".join(facts)]
         if result is not None:
             scores, best = result.clip_probabilities.topk(self.top)
@@ -73,6 +74,11 @@ class Rates:
             self._rates[row.number] = (row.frames - frames) / (now - then)
             self._since[row.number] = (now, row.frames)
         return self._rates.get(row.number, 0.0)
+
+
+def short(name: str) -> str:
+    """The end of a long name, so that there is room beside it."""
+    return name if len(name) <= NAME else f"...{name[3 - NAME :]}"
 
 
 def bar(share: float) -> str:

@@ -97,7 +97,14 @@ def test_a_source_without_frames_says_why():
     TerminalView(file, LABELS).draw([Row(0, "a"), row(1, trouble="no data; attempt 2")])
     lines = screen(file.getvalue())
     assert lines[0] == "a  waiting for the first frame"
-    assert lines[1].endswith("no data; attempt 2")
+    assert lines[1].startswith("1.mkv  no data; attempt 2  frame 750")
+
+
+def test_the_end_of_a_long_name_is_shown_and_room_is_left_for_the_rest():
+    file = io.StringIO()
+    TerminalView(file, LABELS).draw([row(0), Row(1, "a-folder/" * 20 + "video.mp4")])
+    (line,) = [line for line in screen(file.getvalue()) if "waiting" in line]
+    assert line.startswith("...") and "a-folder/video.mp4  waiting for the first frame" in line
 
 
 def test_rates_are_measured_over_the_last_second():

@@ -28,7 +28,7 @@ class Camera(BaseHTTPRequestHandler):
                     container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
                     self.wfile.flush()
                     time.sleep(max(0.0, began + index / FPS - time.monotonic()))
-        except OSError:  # the visitor has gone
+        except (OSError, av.FFmpegError):  # the visitor has gone
             return
 
     def log_message(self, *arguments):
