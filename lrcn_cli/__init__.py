@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "train a small captioner on built-in pictures, judge it and write a report",
     "train": "train a model of a task by a recipe",
     "evaluate": "judge a trained model on a split of its data",
+    "fuse": "judge several recognisers together, such as one of frames and one of flow",
     "caption": "describe photos with a trained model",
     "classify": "say what is done in videos, with a trained model",
     "watch": "recognise actions in live video: files, pipes, cameras, streams",
