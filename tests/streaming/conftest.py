@@ -2,9 +2,8 @@
 
 import json
 import socket
-import subprocess
-import sys
-from pathlib import Path
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import numpy as np
@@ -110,20 +109,48 @@ def free_port():
 
 
 @pytest.fixture
-def camera(free_port):
-    """Start the stand-in of a camera in a process of its own; gives the process and its address."""
-    started = []
+def served():
+    """Serve the answers given, one to each visitor, then 404: bytes, sent and then hung up on, or held where asked."""
+    servers, released = [], threading.Event()
 
-    def start(width=64, height=48, *frames):
-        script = Path(__file__).with_name("video_server.py")
-        command = [sys.executable, str(script), *map(str, (free_port, width, height, *frames))]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        started.append(process)
-        assert process.stdout.readline() == "ready\n"
-        return process, f"http://127.0.0.1:{free_port}/live"
+    def serve(*answers, hold=False, length=False):
+        left = list(answers)
 
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                if not left:
+                    self.send_error(404)
+                    return
+                answer = left.pop(0)
+                self.send_response(200)
+                if length:
+                    self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+                self.wfile.flush()
+                if hold:
+                    released.wait(20)
+
+            def log_message(self, *arguments):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}/live"
+
+    yield serve
+    released.set()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def stream(write_video, noise):
+    """The bytes of an MPEG-TS stream of so many frames."""
+
+    def make(frames, size=(48, 64)):
+        return write_video("stream.ts", noise(frames, size=size), "mpeg2video").read_bytes()
+
+    return make

@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import numpy as np
@@ -18,54 +17,6 @@ QUICK = {"stall_timeout": 0.5, "retries": 2}
 def short_waits(monkeypatch):
     monkeypatch.setattr("lrcn_hub.streaming.connections.FIRST_WAIT", 0.01)
     monkeypatch.setattr("lrcn_hub.streaming.connections.LONGEST_WAIT", 0.05)
-
-
-@pytest.fixture
-def served():
-    """Serve the answers given, one to each visitor, then 404: bytes, sent and then hung up on, or held where asked."""
-    servers, released = [], threading.Event()
-
-    def serve(*answers, hold=False, length=False):
-        left = list(answers)
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                if not left:
-                    self.send_error(404)
-                    return
-                answer = left.pop(0)
-                self.send_response(200)
-                if length:
-                    self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-                self.wfile.flush()
-                if hold:
-                    released.wait(20)
-
-            def log_message(self, *arguments):
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}/live"
-
-    yield serve
-    released.set()
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def stream(write_video, noise):
-    """The bytes of an MPEG-TS stream of so many frames."""
-
-    def make(frames, size=(48, 64)):
-        return write_video("stream.ts", noise(frames, size=size), "mpeg2video").read_bytes()
-
-    return make
 
 
 def read(source, *, stop=None, start_time=0.0, **rules):

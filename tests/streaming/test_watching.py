@@ -160,6 +160,26 @@ def test_a_new_scene_is_an_event_and_begins_a_new_decision(watcher, write_video,
     assert events[-1]["clip_start"] == 6
 
 
+@pytest.mark.parametrize("reset", [False, True])
+def test_what_comes_back_goes_on_or_begins_anew_and_other_rows_do_not_care(
+    reset, watcher, write_video, noise, offline, labels, served, stream
+):
+    other = noise(12, 5)
+    connection = {"retries": 1, "reset_on_reconnect": reset, "stall_timeout": 5.0}
+    sources = served(stream(10), stream(10)), write_video("a.mkv", other)
+    watch, events = watcher(*sources, when_behind="wait", connection=connection)
+    watch.run()
+    lines = of(events, "frame")
+    numbers = [*range(10), *range(10)] if reset else list(range(20))
+    assert [event["frame"] for event in lines] == numbers
+    same = [
+        ours["score"] == pytest.approx(theirs["score"], abs=1e-5)
+        for ours, theirs in zip(lines[:10], lines[10:], strict=True)
+    ]
+    assert all(same) == reset  # the same frames after another past are seen otherwise
+    assert_as_offline(of(events, "frame", row=1), offline(other), labels)
+
+
 # The state
 
 
