@@ -56,7 +56,7 @@ class Trainee:
     def __init__(self, model: Any, table: Any, collate: Any) -> None:
         self.model, self.table, self.collate = model, table, collate
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, lr=0.0)  # both ways work on equal weights
+        self.optimizer = torch.optim.AdamW(trained, lr=0.0, fused=True)  # both ways work on equal weights
 
     def epoch(self) -> list[float]:
         losses = []

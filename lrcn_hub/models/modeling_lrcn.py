@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # transformers copies the files named by such lines along wit
     from .pipeline_lrcn import LrcnImageToTextPipeline  # noqa: F401
 
 IGNORED_LABEL = -100  # a position without a target, PyTorch's convention; Caffe's authors write -1
+WIDE_INPUT = 2048  # values of an input from which training on a CPU is faster step by step: fc6 has 4096
 BACKBONE_TRAINING = ("frozen", "last-layer", "whole")
 
 
@@ -103,7 +104,9 @@ class LrcnLayer(nn.Module):
         """
         if inputs.shape[1] == 1 and continues is None and mask is None:
             return self._one_step(inputs[:, 0], state, static, static_gates)
-        wide_on_cpu = static is not None and inputs.device.type == "cpu"  # see docs/performance.md
+        # The fused kernel's way back through wide inputs is slow there, too; see docs/performance.md.
+        wide = static is not None or (inputs.shape[-1] >= WIDE_INPUT and torch.is_grad_enabled())
+        wide_on_cpu = wide and inputs.device.type == "cpu"
         if continues is not None or mask is not None or static_gates is not None or wide_on_cpu:
             return self._steps(inputs, state, static, static_gates, continues, mask)
         if static is not None:  # the fused kernel takes no gates

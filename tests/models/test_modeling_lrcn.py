@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrcn_hub.models import LrcnState
+from lrcn_hub.models import LrcnState, modeling_lrcn
 from lrcn_hub.models.modeling_lrcn import LrcnLayer, LrcnStack
 
 STACKS = {"1u": (1, 1), "2u": (2, 1), "2f": (2, 2), "4f": (4, 2), "three layers": (3, 3)}
@@ -187,6 +187,20 @@ def test_gradients_are_the_same_by_steps_and_by_sequence(stack, data):
     for one, other in zip(*gradients, strict=True):
         assert one.abs().max() > 0
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_a_wide_input_is_trained_to_the_same_gradients(monkeypatch):
+    """From WIDE_INPUT on, training on a CPU goes step by step instead of through the fused kernel."""
+    layer, inputs = LrcnLayer(12, 0, 6), torch.randn(3, 5, 12)
+    torch.nn.init.normal_(layer.cell.bias_ih_l0)
+    found = []
+    for width in (13, 12):
+        monkeypatch.setattr(modeling_lrcn, "WIDE_INPUT", width)
+        outputs, (h, c) = layer(inputs, (torch.ones(3, 6), torch.ones(3, 6)))
+        (outputs.square().sum() + h.sum() + c.sum()).backward()
+        found.append([outputs.detach(), *[parameter.grad.clone() for parameter in layer.parameters()]])
+        layer.zero_grad()
+    assert all(torch.allclose(fused, steps, atol=1e-6) for fused, steps in zip(*found, strict=True))
 
 
 def test_each_layer_has_the_authors_one_bias():
