@@ -135,7 +135,9 @@ class LrcnLayer(nn.Module):
         mask: Tensor | None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         known = self._known_gates(static, static_gates)
-        gates = F.linear(inputs, self._input_weight()) + (known if known.dim() == 1 else known[:, None])  # (B, T, 4H)
+        seen = inputs[:1] if inputs.stride(0) == 0 else inputs  # what all rows share is projected once
+        gates = F.linear(seen, self._input_weight()) + (known if known.dim() == 1 else known[:, None])
+        gates = gates.expand(inputs.shape[0], -1, -1)  # (B, T, 4H)
         outputs = []
         for t, known in enumerate(gates.unbind(dim=1)):
             before = state

@@ -2,7 +2,7 @@
 
 The authors judge clips of 16 frames, one every 8, each from a fresh state, and average over all frames of all clips
 (paper section 4; ``LRCN_evaluate``). The clips that are under way at a frame are rows of one batch here, so a frame's
-feature serves all of them and is then forgotten; memory holds a few frames and states, however long the video.
+feature serves all of them, and is forgotten then; memory holds a few frames and states, however long the video.
 """
 
 from __future__ import annotations
@@ -153,17 +153,20 @@ class DenseVideo:
         height, width = resized.shape[-2:]
         crop = centre_crop(height, width, int(processor.crop_size.height) if processor.do_center_crop else height)
         cut = resized[..., crop.top : crop.top + crop.size, crop.left : crop.left + crop.size]
-        pixels = processor.normalized(cut.contiguous()).to(device, self.model.dtype)
+        pixels = processor.normalized(cut).to(device, self.model.dtype)
         return self.model.encode(pixels[None])[0]
 
 
 class _ClipsUnderWay:
-    """The states of the clips that frames are being shown to, a row each."""
+    """The clips that frames are being shown to: each has a row of one batch from its beginning to its end."""
 
     def __init__(self, model: Any, starts: np.ndarray, weights: np.ndarray, length: int) -> None:
         self.model, self.starts, self.weights, self.length = model, starts, weights, length
-        self.rows = np.array([], np.int64)  # which clips have a state
-        self.state = LrcnState([], [])
+        order = np.arange(len(starts))
+        still = np.searchsorted(starts, starts - length, side="right")  # the first clip that has not ended by then
+        self.rows = int((order - still).max()) + 1
+        zeros = model.classifier.weight.new_zeros(self.rows, model.config.hidden_size)
+        self.state = LrcnState([zeros] * model.config.num_layers, [zeros] * model.config.num_layers)
 
     @torch.inference_mode()
     def score(self, ticks: np.ndarray, features: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -171,34 +174,12 @@ class _ClipsUnderWay:
 
         Gives for each the sum of its clips' probabilities, (n, C), and how many there are; equal clips count.
         """
-        sums, weights, begin = [], [], 0
-        while begin < len(ticks):  # from one clip's beginning or end to the next: the same clips all the way
-            tick = ticks[begin]
-            first, last = np.searchsorted(self.starts, [tick - self.length, tick], side="right")
-            border = self.starts[first] + self.length
-            if last < len(self.starts):
-                border = min(border, self.starts[last])
-            end = int(np.searchsorted(ticks, border))
-            count = self.weights[first:last]
-            self._take_rows(np.arange(first, last))
-            shared = features[begin:end].expand(last - first, -1, -1)
-            logits, self.state = self.model.classify(shared, self.state)
-            probabilities = logits.float().softmax(-1).cpu().double().numpy()
-            sums.append(np.tensordot(count, probabilities, 1))
-            weights += [count.sum()] * (end - begin)
-            begin = end
-        return np.concatenate(sums), np.array(weights)
-
-    def _take_rows(self, rows: np.ndarray) -> None:
-        """Keep the states of the clips `rows`; those that begin have seen nothing."""
-        if np.array_equal(rows, self.rows):
-            return
-        zeros = self.model.classifier.weight.new_zeros(self.model.config.hidden_size)
-        known = {int(clip): place for place, clip in enumerate(self.rows)}
-        places = [known.get(int(clip)) for clip in rows]
-
-        def moved(parts: list[Tensor]) -> list[Tensor]:
-            parts = parts or [zeros[None]] * len(self.model.recurrent.layers)  # before the first frame
-            return [torch.stack([zeros if place is None else part[place] for place in places]) for part in parts]
-
-        self.state, self.rows = LrcnState(moved(self.state.hidden), moved(self.state.cell)), rows
+        newest = np.searchsorted(self.starts, ticks, side="right") - 1
+        # Row r has every clip k with k % rows == r, one after another: here the newest of them that has begun.
+        clips = newest - (newest - np.arange(self.rows)[:, None]) % self.rows  # (rows, n); below 0: none yet
+        starts = np.where(clips < 0, -self.length, self.starts[clips])
+        weights = np.where(ticks < starts + self.length, self.weights[clips], 0)
+        continues = torch.from_numpy(ticks != starts).to(features.device)
+        logits, self.state = self.model.classify(features.expand(self.rows, -1, -1), self.state, continues)
+        probabilities = logits.float().softmax(-1).cpu().double().numpy()
+        return np.einsum("rn,rnc->nc", weights, probabilities), weights.sum(axis=0)
