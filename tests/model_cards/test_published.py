@@ -21,10 +21,10 @@ def recipe(name):
     return yaml.safe_load(RECIPES.joinpath(f"{read_published(name)['recipe']}.yaml").read_text())
 
 
-def test_every_captioning_recipe_but_the_demo_s_has_a_card_under_the_name_of_its_output():
-    recipes = [file for file in RECIPES.iterdir() if file.name.endswith(".yaml")]
-    names = {file.name.removesuffix(".yaml") for file in recipes if "task: captioning" in file.read_text("utf-8")}
-    assert {read_published(name)["recipe"] for name in published_models()} == names - {"captioning_demo"}
+def test_every_recipe_but_the_demo_s_has_a_card_under_the_name_of_its_output():
+    recipes = {file.name.removesuffix(".yaml") for file in RECIPES.iterdir() if file.name.endswith(".yaml")}
+    names = {name for name in recipes if not name.endswith("_demo")}
+    assert {read_published(name)["recipe"] for name in published_models()} == names
     for name in published_models():
         assert recipe(name)["training"]["output_dir"] == f"outputs/{name}"
 
@@ -33,7 +33,8 @@ def test_every_captioning_recipe_but_the_demo_s_has_a_card_under_the_name_of_its
 def test_a_planned_card_has_no_result_and_marks_every_blank(name):
     card, facts = ModelCard(planned_card(name)), read_published(name)
     assert card.data.eval_results is None and card.data.metrics is None
-    assert (card.data.pipeline_tag, card.data.license) == ("image-to-text", "other")
+    tags = {"lrcn_captioning": "image-to-text", "lrcn_activity": "video-classification"}
+    assert (card.data.pipeline_tag, card.data.license) == (tags[facts["kind"]], "other")
     blank = f"**not measured: needs {facts['needs']}**"
     evaluation = card.text.partition("## Evaluation\n")[2]
     assert evaluation.startswith(f"\n{blank}")
@@ -70,6 +71,43 @@ def test_the_authors_figures_are_theirs():
     assert "The paper gives no figures for this training." in planned_card("lrcn-coco-resnet50")
 
 
+# Donahue et al., UCF-101, accuracy in per cent: CVPR table 1 (split 1 of RGB, flow, both by halves, by thirds)
+SPLIT_1 = {
+    "single-frame": [69.00, 72.20, 75.71, 79.04],
+    "lstm": [71.12, 76.95, 81.97, 82.92],
+    "lstm-fc7": [70.68, 69.36, 79.01, 80.51],
+}
+# the mean of the three splits, RGB and flow, in the CVPR text and in arXiv v4
+THREE_SPLITS = {
+    "single-frame": {"CVPR": [67.70, 72.19], "v4": [67.37, 74.37]},
+    "lstm": {"CVPR": [68.19, 77.46], "v4": [68.20, 77.28]},
+}
+
+
+@pytest.mark.parametrize("model", SPLIT_1)
+@pytest.mark.parametrize("stream", ["rgb", "flow"])
+def test_the_authors_accuracies_are_those_of_the_paper(model, stream):
+    rows = {row["row"]: 100 * row["accuracy"] for row in read_published(f"ucf101-{model}-{stream}")["authors"]["rows"]}
+    place = ["rgb", "flow"].index(stream)
+    alone = [value for row, value in rows.items() if "split 1 (CVPR)" in row and "weights" not in row]
+    halves = [value for row, value in rows.items() if "weights 1/2 and 1/2" in row]
+    thirds = [value for row, value in rows.items() if "weights 1/3 and 2/3" in row]
+    assert [*alone, *halves, *thirds] == pytest.approx([SPLIT_1[model][place], *SPLIT_1[model][2:]])
+    for text, values in THREE_SPLITS.get(model, {}).items():
+        (found,) = [value for row, value in rows.items() if f"three splits ({text})" in row]
+        assert found == pytest.approx(values[place])
+    shown = figures(planned_card(f"ucf101-{model}-{stream}"))
+    assert [row[0] for row in shown] == pytest.approx([value / 100 for value in rows.values()], abs=6e-4)
+
+
+def test_a_card_of_flow_says_so():
+    for name in published_models():
+        if read_published(name)["kind"] == "lrcn_activity":
+            card = planned_card(name)
+            assert ("give it flow images" in card) == ("here your flow images" in card) == name.endswith("flow")
+            assert ("recurrent layers go through" in card) == ("single-frame" not in name)
+
+
 def test_a_trained_model_s_card_has_its_own_results_beside_the_authors_figures(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "lrcn_captioning"}))
     (tmp_path / "metrics.json").write_text(json.dumps({"test": {"bleu_4": 0.2222}}))
@@ -84,5 +122,5 @@ def test_a_trained_model_s_card_has_its_own_results_beside_the_authors_figures(t
 def test_an_example_of_use_is_python():
     for name in published_models():
         (code,) = re.findall(r"```python\n(.*?)\n```", planned_card(name), re.DOTALL)
-        assert f'model="{name}"' in code
+        assert re.search(rf'(model=|from_pretrained\()"{name}"', code)
         compile(code, name, "exec")

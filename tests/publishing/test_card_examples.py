@@ -56,7 +56,12 @@ def test_an_export_has_a_card_at_once_and_lrcn_card_shows_what_its_example_print
 
 
 @pytest.mark.parametrize(
-    ("weights", "printed"), [("caffenet_narrow.caffemodel", r"\(1, \d+\)"), ("caption_1u.caffemodel", r"\['.*'\]")]
+    ("weights", "printed"),
+    [
+        ("caffenet_narrow.caffemodel", r"\(1, \d+\)"),
+        ("caption_1u.caffemodel", r"\['.*'\]"),
+        ("activity_narrow.caffemodel", r"\d+"),
+    ],
 )
 def test_the_example_of_a_converted_model_runs(weights, printed, tmp_path, capsys):
     folder = tmp_path / "converted"
