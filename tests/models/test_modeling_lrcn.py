@@ -200,7 +200,7 @@ def test_a_wide_input_is_trained_to_the_same_gradients(monkeypatch):
         (outputs.square().sum() + h.sum() + c.sum()).backward()
         found.append([outputs.detach(), *[parameter.grad.clone() for parameter in layer.parameters()]])
         layer.zero_grad()
-    assert all(torch.allclose(fused, steps, atol=1e-6) for fused, steps in zip(*found, strict=True))
+    assert all(torch.allclose(fused, steps, rtol=1e-4, atol=1e-5) for fused, steps in zip(*found, strict=True))
 
 
 def test_each_layer_has_the_authors_one_bias():
