@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForVideoClassification, AutoProcessor
 from transformers.utils import logging
 
 from lrcn_hub.caffe import CaffeFileError, convert
 from lrcn_hub.models import CaffeNetConfig, LrcnForVideoClassification
+from lrcn_hub.models.backbones_lrcn import build_backbone, load_backbone_weights
 
 logging.disable_progress_bar()
 
@@ -143,8 +145,10 @@ def recurrent_scores(blobs, x, continues, classifier="fc8-final"):
     return x @ weight.astype(np.float32).T + bias.astype(np.float32)
 
 
-@pytest.mark.parametrize("layer", ["v2", "v1", "v0"])
-@pytest.mark.parametrize(("layers", "fc", "feature"), [(1, (10,), "fc6"), (2, (12, 10), "fc7"), (1, (10, 8), "fc6")])
+@pytest.mark.parametrize(
+    ("layers", "fc", "feature", "layer"),
+    [(1, (10,), "fc6", "v1"), (2, (12, 10), "fc7", "v2"), (1, (10, 8), "fc6", "v0")],
+)
 def test_a_recogniser_on_the_hybrid_cnn_follows_caffes_equations(
     layers, fc, feature, layer, proto, nets, write, converted
 ):
@@ -310,6 +314,10 @@ def test_the_hybrid_alone_is_a_backbone(fc, last, nets, write, out):
     wanted = hybrid_features(blobs, pixels.double())
     wanted["fc8"] = F.linear(wanted["fc7"], *tensors(blobs["fc8"])) if last == "fc8" else None
     assert close(features, wanted[last])
+    backbone = build_backbone(CaffeNetConfig.hybrid(channels=model.config.channels, fc_sizes=fc[:1]), "fc6").eval()
+    load_backbone_weights(backbone, load_file(out / "model.safetensors"))  # as a recipe's backbone_weights
+    with torch.no_grad():
+        assert close(backbone(pixels), wanted["fc6"])
 
 
 def test_a_single_frame_networks_cnn_can_be_had_alone(nets, write, out):
