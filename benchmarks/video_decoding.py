@@ -6,10 +6,11 @@ begun at eight places spread over a video, or the whole video. One thread. Three
 - bare: a loop of PyAV that decodes up to the last frame and converts those of the clip, and nothing else;
 - read_frames: ``read_frames(path, indices, backend="pyav")``, which also sees that the file is whole and the right way
   up;
-- row: what the activity task does for a row of its table: count the frames, choose, read.
+- row: what the activity task does for a row of its table: count the frames (once for a file), choose, read; here by
+  PyAV, too, where torchcodec would otherwise be used.
 
-The ways take turns, so that a noisy machine hits all alike, and CPU time is taken, in which other programs have no
-share: a ratio is the median over the rounds of the ratio within one round, clips per second are the most of all rounds.
+The ways take turns, so that a noisy machine hits all alike, and CPU time is taken, in which others have no share: a
+ratio is the median over the rounds of the ratio within one round, clips per second are the most of all rounds.
 
     python benchmarks/video_decoding.py [--rounds 9] [--json]
 """
@@ -21,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import av
 import cv2
@@ -28,7 +30,7 @@ import numpy as np
 
 from lrcn_activity.frames import frames_shown, read
 from lrcn_activity.options import ActivityDataOptions
-from lrcn_hub.data.videos import read_frames
+from lrcn_hub.data.videos import read_frames, torchcodec
 
 FRAMES, CLIP, PLACES = 180, 16, 8
 CODECS = {"avi": "mpeg4", "mp4": "h264"}
@@ -63,7 +65,8 @@ def bare(path: str, indices: np.ndarray) -> np.ndarray:
 
 def row(path: str, indices: np.ndarray) -> np.ndarray:
     shown = frames_shown({"video": path}, OPTIONS)
-    return read({"video": path}, shown[indices], OPTIONS)
+    with mock.patch.object(torchcodec, "torchcodec_loads", lambda: False):
+        return read({"video": path}, shown[indices], OPTIONS)
 
 
 def compare(path: str, length: int, rounds: int) -> dict[str, object]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -19,13 +21,25 @@ def frames_shown(row: dict[str, Any], options: ActivityDataOptions) -> np.ndarra
 
     Raises `UnreadableVideoError` for a video that cannot be read, or has none.
     """
-    times = frame_times(row["video"])
-    if len(times) and options.frame_rate is not None:
+    if options.frame_rate is not None and len(times := frame_times(row["video"])):
         return resample_indices(times, options.frame_rate)
-    numbers = np.arange(len(times) - (options.stream == "flow"))
+    numbers = np.arange(_count(row["video"], _state(row["video"])) - (options.stream == "flow"))
     if not len(numbers):
         raise UnreadableVideoError(row["video"], f"it has no {'flow' if options.stream == 'flow' else 'frames'}")
     return numbers
+
+
+@lru_cache(maxsize=100_000)
+def _count(path: str, state: tuple[int, int] | None) -> int:
+    """Count a file's frames once, as long as it stays in `state`: that takes a tenth of the time of reading a clip."""
+    return len(frame_times(path))
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    if not os.path.isfile(path):
+        return None
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 def read(row: dict[str, Any], numbers: Sequence[int] | np.ndarray, options: ActivityDataOptions) -> np.ndarray:
