@@ -75,10 +75,10 @@ def frame_times(path: VideoSource) -> np.ndarray:
     """
     with open_video(path) as video:
         try:
-            packets = [p for p in video.container.demux(video.stream) if p.size and not p.is_discard]
+            packets = video.container.demux(video.stream)
+            stamps = [packet.pts for packet in packets if packet.size and not packet.is_discard]  # packets hold data
         except av.FFmpegError as error:
             raise UnreadableVideoError(video.name, f"damaged ({error.strerror})") from error
-        stamps = [packet.pts for packet in packets]
         known = sorted(stamp for stamp in stamps if stamp is not None)  # packets come in the order of decoding
         clock = video.clock()
         return np.array([clock.tick(stamp) for stamp in (known if len(known) == len(stamps) else stamps)], np.float64)
