@@ -1,4 +1,4 @@
-"""The demo's figures over several seeds, on both splits, into docs/results.json.
+"""The demo's figures over several seeds, on both splits of the pictures and on videos, into docs/results.json.
 
 For every seed ``lrcn demo --harder`` runs in a process of its own, in outputs/results/COMMIT/seed-N. What is found
 finished there is taken as it is, unless tracked files differ from the commit (which is then written with a +). Each
@@ -12,6 +12,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,6 +20,10 @@ from typing import Any
 from lrcn_hub.publishing.versions import collect_versions
 
 SYSTEMS = ("model", "nearest_by_feature", "nearest_by_pixels", "picture_blind", "human", "oracle")
+ACTIVITY_SYSTEMS, ACTIVITY_METRICS = (
+    ("model", "single_frame", "mean_pooled", "shuffled"),
+    ("accuracy", "both_twins_right"),
+)
 METRICS = ("objects_right", "relation_stated", "relation_right", "size_stated", "size_right", "bleu_4", "cider_d")
 
 
@@ -51,17 +56,28 @@ def gather(runs: list[dict[str, Any]]) -> dict[str, Any]:
                 "pictures": first["pictures"],
                 "steps": first["steps"],
                 "parameters": first["parameters"],
-                "scores": {system: _figures(runs, split, system) for system in SYSTEMS},
+                "scores": {
+                    system: _figures([run["splits"][split]["scores"][system] for run in runs], METRICS)
+                    for system in SYSTEMS
+                },
             }
             for split, first in runs[0]["splits"].items()
+        },
+        "activity": {
+            **{key: runs[0]["activity"][key] for key in ("videos", "steps", "parameters")},
+            "watched_right_of_10": [run["activity"]["watched_right"] for run in runs],
+            "scores": {
+                system: _figures([run["activity"]["scores"][system] for run in runs], ACTIVITY_METRICS)
+                for system in ACTIVITY_SYSTEMS
+            },
         },
     }
 
 
-def _figures(runs: list[dict[str, Any]], split: str, system: str) -> dict[str, dict[str, Any]]:
+def _figures(scores: list[dict[str, float]], metrics: Sequence[str]) -> dict[str, dict[str, Any]]:
     figures = {}
-    for metric in METRICS:
-        values = [run["splits"][split]["scores"][system][metric] for run in runs]
+    for metric in metrics:
+        values = [one[metric] for one in scores]
         figures[metric] = {
             "mean": round(fmean(values), 4),
             "min": round(min(values), 4),
@@ -84,7 +100,7 @@ def main() -> None:
     results = gather(runs)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    for split, found in results["splits"].items():
+    for split, found in [*results["splits"].items(), ("activity", results["activity"])]:
         figures = {
             name: f"{value['mean']:.3f} ({value['min']:.3f})" for name, value in found["scores"]["model"].items()
         }

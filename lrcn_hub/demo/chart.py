@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 34, 12, 10, 24  # room around the drawing, for the axes' numbers
@@ -47,6 +48,14 @@ def draw_chart(title: str, values: Sequence[tuple[float, float]], unit: str = ""
         x_ticks=[(place(x, 0)[0], f"{x:,g}") for x in x_ticks if x <= x_end],
         y_ticks=[(place(0, y)[1], f"{y:g}") for y in y_ticks],
     )
+
+
+def curves(history: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> list[Chart]:
+    """Draw what a trainer logged over its steps, one chart for each key of `titles`."""
+    return [
+        draw_chart(title, [(entry["step"], entry[key]) for entry in history if key in entry])
+        for key, title in titles.items()
+    ]
 
 
 def ticks(maximum: float, count: int) -> list[float]:

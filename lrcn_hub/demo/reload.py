@@ -1,7 +1,7 @@
-"""``python -m lrcn_hub.demo.reload MODEL PICTURE...``: captions as anybody would get them, in a process of its own.
+"""``python -m lrcn_hub.demo.reload PIPELINE MODEL FILE...``: answers as anybody would get them, in a new process.
 
-Writes them to standard output as a JSON list. The model card's example of use runs there, too, and the card then shows
-what it printed.
+Writes the best answer about each file to standard output, as a JSON list. The model card's example of use runs there,
+too, and the card then shows what it printed.
 """
 
 import contextlib
@@ -11,36 +11,37 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lrcn_hub.publishing.cards import example_of, write_card_or_warn
 
 
-def caption_in_a_new_process(model: Path, pictures: Sequence[Path]) -> list[str]:
-    """Load the exported `model` in a new process and caption picture files there.
+def answers_in_a_new_process(pipeline_tag: str, model: Path, files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Load the exported `model` in a new process, by transformers' pipeline, and ask it about files there.
 
     Raises ChildProcessError, with what the process said, where it fails.
     """
-    command = [sys.executable, "-m", "lrcn_hub.demo.reload", str(model), *map(str, pictures)]
+    command = [sys.executable, "-m", "lrcn_hub.demo.reload", pipeline_tag, str(model), *map(str, files)]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     if process.returncode:
         raise ChildProcessError(f"the exported model could not be used in a new process:\n{process.stderr.strip()}")
-    captions: list[str] = json.loads(process.stdout)
-    return captions
+    answers: list[dict[str, Any]] = json.loads(process.stdout)
+    return answers
 
 
-def main(model: str, *pictures: str) -> None:
-    """Caption `pictures` with the model in a folder."""
+def main(pipeline_tag: str, model: str, *files: str) -> None:
+    """Answer about `files` with the model in a folder."""
     from transformers import pipeline
 
-    import lrcn_hub  # noqa: F401 - registers the captioner and its pipeline
+    import lrcn_hub  # noqa: F401 - registers models and pipelines
 
-    captioner = pipeline("image-to-text", model=model)
-    captions = [captioner(picture)[0]["generated_text"] for picture in pictures]
+    answerer = pipeline(pipeline_tag, model=model)
+    answers = [answerer(file)[0] for file in files]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(example_of(Path(model)), {})
     write_card_or_warn(Path(model), printed=printed.getvalue())
-    sys.stdout.write(json.dumps(captions))
+    sys.stdout.write(json.dumps(answers))
 
 
 if __name__ == "__main__":

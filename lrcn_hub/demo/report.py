@@ -2,61 +2,51 @@
 
 from __future__ import annotations
 
-import base64
 import importlib.resources
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from lrcn_hub.data.moving_shapes import check_caption
-from lrcn_hub.demo.chart import Chart, draw_chart
-from lrcn_hub.demo.judging import BASELINES, MODEL, bars, ratio
-from lrcn_hub.demo.story import Example, Part
+from lrcn_hub.demo.activity.story import ActivityPart
+from lrcn_hub.demo.activity.view import activity_view
+from lrcn_hub.demo.captioning.story import Part
+from lrcn_hub.demo.captioning.view import captioning_view
 from lrcn_hub.publishing.folders import write_text
 
-TITLES = {
-    "pairs": (
-        "Pairs never seen together",
-        "Every test picture shows two objects that were never in one training picture, though each was in others.",
-    ),
-    "combinations": (
-        "The harder split: colours on new shapes",
-        "Every test picture shows an object whose colour and shape were never on one object in training, though both "
-        "were there apart.",
-    ),
-}
-SYSTEMS = {
-    MODEL: ("The captioner", "sees the picture"),
-    "nearest_by_feature": ("Nearest picture, by feature", "baseline: repeats what was said of it"),
-    "nearest_by_pixels": ("Nearest picture, by pixels", "baseline: repeats what was said of it"),
-    "picture_blind": ("Language alone", "baseline: the likeliest caption, without looking"),
-    "human": ("A human-like reference", "one of five captions against the other four"),
-    "oracle": ("The perfect caption", "all objects, sizes and the relation, in plain words"),
-}
 
-
-def write_report(file: Path, parts: Sequence[Part], results: dict[str, Any]) -> None:
-    """Write what the demo found, `parts` in their order, as `file`; `results` is what results.json holds.
+def write_report(file: Path, parts: Sequence[Part], activity: ActivityPart, results: dict[str, Any]) -> None:
+    """Write what the demo found as `file`: `parts` of the pictures, in their order, and what results.json holds.
 
     Raises OSError where the disk is full; an older report is then untouched.
     """
-    write_text(file, render(parts, results, file.parent))
+    write_text(file, render(parts, activity, results))
 
 
-def render(parts: Sequence[Part], results: dict[str, Any], folder: Path) -> str:
-    """Fill the template; paths are shown as seen from the working directory, the report's folder being `folder`."""
-    template = importlib.resources.files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "times": times, "duration": duration}
-    return environment.from_string(template).render(
-        parts=[_view(part) for part in parts],
+def render(parts: Sequence[Part], activity: ActivityPart, results: dict[str, Any]) -> str:
+    """Fill the template; paths are shown as seen from the working directory."""
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_template),
+    )
+    environment.filters |= {"percent": percent, "times": times, "duration": duration, "stages": stages}
+    return environment.get_template("report.html.jinja").render(
+        parts=[captioning_view(part) for part in parts],
+        activity=activity_view(activity),
         results=results,
-        model=folder / "model",
+        captioner=parts[0].folder / "model",
+        recogniser=activity.folder / "model",
         picture=parts[0].examples[0].file,
     )
+
+
+def _template(name: str) -> str:
+    return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def percent(share: float) -> str:
@@ -72,47 +62,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _view(part: Part) -> dict[str, Any]:
-    """Arrange one split's findings for the template."""
-    title, meaning = TITLES[part.split]
-    return {
-        "title": title,
-        "meaning": meaning,
-        "model": part.scores[MODEL],
-        "better": max((part.scores[name] for name in BASELINES), key=lambda scores: scores["cider_d"]),
-        "times_cider": ratio(part.scores, "cider_d"),
-        "bars": bars(part.scores) if part.split == "pairs" else [],
-        "rows": [(*SYSTEMS[name], name, scores) for name, scores in part.scores.items()],
-        "charts": _charts(part),
-        "cards": [_card(example) for example in part.examples],
-        "part": part,
-    }
-
-
-def _charts(part: Part) -> list[Chart]:
-    curves = {"loss": "Training loss, per word", "eval_cider_d": "CIDEr-D of captions of validation pictures"}
-    return [
-        draw_chart(title, [(entry["step"], entry[key]) for entry in part.history if key in entry])
-        for key, title in curves.items()
-    ]
-
-
-def _card(example: Example) -> dict[str, Any]:
-    check = check_caption(example.caption, example.scene)
-    where = "relation" if len(example.scene.objects) == 2 else "place"
-    return {
-        "picture": f"data:image/png;base64,{base64.b64encode(example.file.read_bytes()).decode()}",
-        "name": example.file.name,
-        "caption": example.caption,
-        "marks": [
-            ("objects", "right" if check.objects_right else "wrong"),
-            (where, _mark(check.relation_stated, check.relation_right)),
-            ("size", _mark(check.size_stated, check.size_right)),
-        ],
-        "references": example.references,
-        "nearest": example.nearest,
-    }
-
-
-def _mark(stated: bool, right: bool) -> str:
-    return ("right" if right else "wrong") if stated else "unsaid"
+def stages(seconds: Mapping[str, float]) -> str:
+    """Say how long each stage took."""
+    return ", ".join(f"{name} {duration(value)}" for name, value in seconds.items())

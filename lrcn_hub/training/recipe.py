@@ -82,9 +82,13 @@ class Recipe:
         """Give the recipe in the words of YAML."""
         return {"task": self.task, **_plain(self.sections)}
 
+    def text(self) -> str:
+        """Give it as YAML, in the order in which the options are declared."""
+        return str(yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True))
+
     def write(self, file: Path) -> None:
-        """Write it as YAML, in the order in which the options are declared."""
-        file.write_text(yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        """Write it as YAML."""
+        file.write_text(self.text(), encoding="utf-8")
 
     def differences(self, other: Recipe) -> list[str]:
         """Say where `other` has other values, leaving out options that have no effect on the result."""

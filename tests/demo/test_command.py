@@ -4,50 +4,64 @@ import pytest
 import yaml
 
 from lrcn_hub.demo import main
-from lrcn_hub.demo.command import RECIPE, plans
-from lrcn_hub.demo.reload import caption_in_a_new_process
+from lrcn_hub.demo.plans import RECIPES, activity_plans, captioning_plans
+from lrcn_hub.demo.reload import answers_in_a_new_process
 from lrcn_hub.training.command import parse_command
 from lrcn_hub.training.recipe import read_recipe
 
 FLAGS = {"output_dir": True, "split": True, "seed": True, "harder": False}
 
 
-def planned(*arguments, seed=0):
-    return plans(parse_command(list(arguments), FLAGS), Path("out"), seed)
+RECIPE = RECIPES["captioning"]
+
+
+def planned(*arguments, seed=0, make=captioning_plans):
+    return make(parse_command(list(arguments), FLAGS), Path("out"), seed)
 
 
 def test_it_trains_on_unseen_pairs_by_the_shipped_recipe():
-    ((task, recipe, split, folder),) = planned()
-    assert (task.name, split, folder) == ("captioning", "pairs", Path("out"))
-    assert recipe.sections["training"]["output_dir"] == str(Path("out", "model"))
+    ((split, plan),) = planned().items()
+    assert (plan.task.name, split, plan.folder) == ("captioning", "pairs", Path("out", "captioning", "model"))
     written = read_recipe(RECIPE)
     for section in ("data", "model", "evaluation"):
-        assert written[section].items() <= recipe.sections[section].items()
+        assert written[section].items() <= plan.recipe.sections[section].items()
 
 
 def test_the_harder_split_has_a_folder_of_its_own():
-    assert [plan[2:] for plan in planned("--harder")] == [
-        ("pairs", Path("out")),
-        ("combinations", Path("out", "harder")),
-    ]
-    assert [plan[2:] for plan in planned("--harder", "--split", "combinations")] == [("combinations", Path("out"))]
+    easy, hard = Path("out", "captioning", "model"), Path("out", "harder", "model")
+    assert {split: plan.folder for split, plan in planned("--harder").items()} == {"pairs": easy, "combinations": hard}
+    only = planned("--harder", "--split", "combinations")
+    assert {split: plan.folder for split, plan in only.items()} == {"combinations": easy}
 
 
-def test_the_seed_draws_pictures_and_weights():
-    for _, recipe, split, _ in planned("--harder", seed=7):
-        assert (
-            recipe.sections["data"]["moving_shapes"] | {"seed": 7, "split": split}
-            == (recipe.sections["data"]["moving_shapes"])
-        )
-        assert recipe.sections["training"]["seed"] == 7
+def test_the_seed_draws_pictures_videos_and_weights():
+    plans = [*planned("--harder", seed=7).items(), *planned(seed=7, make=activity_plans).items()]
+    assert len(plans) == 5
+    for name, plan in plans:
+        drawn = plan.recipe.sections["data"]["moving_shapes"]
+        assert drawn["seed"] == plan.recipe.sections["training"]["seed"] == 7
+        assert drawn.get("split", name) == name
 
 
-def test_any_option_of_a_recipe_can_be_given():
-    ((_, recipe, _, _),) = planned("--max_steps", "3", "--data.moving_shapes.train", "50", "--overwrite_output_dir")
-    assert recipe.sections["training"]["max_steps"] == 3
-    assert recipe.sections["training"]["overwrite_output_dir"] is True
-    assert recipe.sections["data"]["moving_shapes"]["train"] == 50
-    assert recipe.sections["data"]["moving_shapes"]["test"] == 500
+def test_the_recogniser_and_its_baselines_differ_in_nothing_else():
+    plans = planned(make=activity_plans)
+    for name, plan in plans.items():
+        differences = plans["model"].recipe.differences(plan.recipe)
+        assert differences == (["model.num_layers: 1 against 0"] if name == "single_frame" else [])
+    assert len({plan.folder for plan in plans.values()}) == 3
+
+
+def test_any_option_of_a_recipe_can_be_given_to_all_or_to_one_task():
+    words = ["--max_steps", "3", "--activity.data.moving_shapes.train", "50", "--overwrite_output_dir"]
+    ((_, captioner),) = planned(*words).items()
+    recogniser = planned(*words, make=activity_plans)["model"]
+    for plan in (captioner, recogniser):
+        assert plan.recipe.sections["training"]["max_steps"] == 3
+        assert plan.overwrite and not plan.is_done
+        assert plan.recipe.sections["training"]["overwrite_output_dir"] is False  # by then it is trained
+        assert plan.recipe.sections["data"]["moving_shapes"]["test"] == 500
+    assert captioner.recipe.sections["data"]["moving_shapes"]["train"] == 8000
+    assert recogniser.recipe.sections["data"]["moving_shapes"]["train"] == 50
 
 
 @pytest.mark.parametrize(
@@ -75,10 +89,11 @@ def test_help_names_every_option_of_the_demo(capsys):
 def test_a_model_that_cannot_be_loaded_in_the_new_process_is_an_error_with_its_reason(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ChildProcessError, match=r"(?s)could not be used in a new process.*model_type"):
-        caption_in_a_new_process(tmp_path, [tmp_path / "picture.png"])
+        answers_in_a_new_process("image-to-text", tmp_path, [tmp_path / "picture.png"])
 
 
-def test_the_recipe_shows_the_whole_picture_and_never_its_mirror_image():
-    recipe = yaml.safe_load(Path(__file__).parents[2].joinpath("recipes", f"{RECIPE}.yaml").read_text())
+@pytest.mark.parametrize("name", RECIPES.values())
+def test_the_recipes_show_all_that_there_is_and_never_its_mirror_image(name):
+    recipe = yaml.safe_load(Path(__file__).parents[2].joinpath("recipes", f"{name}.yaml").read_text())
     assert recipe["data"]["mirror"] is False  # "left" would become wrong
     assert recipe["data"]["augment"] is False and recipe["model"]["preprocessing"]["do_center_crop"] is False

@@ -11,13 +11,14 @@ BASELINES = ("nearest_by_feature", "nearest_by_pixels", "picture_blind")
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_demo_learns_to_name_pairs_of_objects_that_it_never_saw_together(tmp_path):
+def test_the_demo_names_pairs_of_objects_never_seen_together_and_tells_what_only_time_tells(tmp_path):
     command = [sys.executable, "-m", "lrcn_cli", "demo", "--output_dir", str(tmp_path / "demo")]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr[-4000:]
     assert str(tmp_path / "demo" / "report.html") in process.stdout
 
-    results = json.loads((tmp_path / "demo" / "results.json").read_text(encoding="utf-8"))["splits"]["pairs"]
+    everything = json.loads((tmp_path / "demo" / "results.json").read_text(encoding="utf-8"))
+    results = everything["splits"]["pairs"]
     scores = results["scores"]
     model = scores["model"]
     assert model["objects_right"] >= 0.6
@@ -27,3 +28,12 @@ def test_the_demo_learns_to_name_pairs_of_objects_that_it_never_saw_together(tmp
     assert model["cider_d"] >= 1.2 * max(scores[name]["cider_d"] for name in BASELINES)
     assert scores["oracle"]["cider_d"] > scores["human"]["cider_d"] > 2
     assert results["captions_equal_in_a_new_process"] == 24
+
+    scores = everything["activity"]["scores"]
+    assert scores["model"]["accuracy"] > 0.9
+    for name in ("single_frame", "mean_pooled", "shuffled"):
+        assert scores[name]["accuracy"] < 0.6
+        assert scores[name]["both_twins_right"] < 0.3
+    assert scores["single_frame"]["both_twins_right"] == scores["mean_pooled"]["both_twins_right"] == 0
+    assert everything["activity"]["watched_right"] >= 8
+    assert everything["activity"]["answers_equal_in_a_new_process"] == 10

@@ -5,13 +5,16 @@ import json
 from html.parser import HTMLParser
 from random import Random
 
+import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
 from lrcn_hub.data.moving_shapes import draw_scene, human_caption, oracle_caption, random_scene
-from lrcn_hub.demo.judging import judge
+from lrcn_hub.demo.activity.story import ActivityPart, VideoExample
+from lrcn_hub.demo.activity.watching import Watched
+from lrcn_hub.demo.captioning.judging import judge
+from lrcn_hub.demo.captioning.story import Example, Part
 from lrcn_hub.demo.report import duration, percent, render, times, write_report
-from lrcn_hub.demo.story import Example, Part
 
 VOID = {"br", "img", "link", "meta"}
 KINDS = [[("red", "circle"), ("blue", "star")], [("green", "heart"), ("yellow", "square")], [("purple", "star")]]
@@ -76,19 +79,46 @@ def part(tmp_path):
         history=history,
         examples=examples,
         seconds={"train": 61.0, "baselines": 5.0, "reload": 3.0},
-        trained_before=False,
     )
 
 
 @pytest.fixture
 def results():
     versions = {"python": "3.11.7", "packages": {"torch": "2.15.0", "timm": "1.0.31"}, "commit": "0123abc"}
-    return {"seed": 5, "seconds": 70.2, "machine": {"system": "Linux", "processors": 2}, "versions": versions}
+    time = {"seconds": 70.2, "seconds_of_training": 61.0, "trained_before": False}
+    return {"seed": 5, **time, "machine": {"system": "Linux", "processors": 2}, "versions": versions}
 
 
 @pytest.fixture
-def page(part, results, tmp_path):
-    return Page(render([part], results, tmp_path))
+def activity(tmp_path):
+    """What a demo of two videos would have found; the first is told rightly."""
+    frames = np.random.RandomState(0).randint(0, 256, (16, 40, 40, 3), dtype=np.uint8)
+    answers = (("moving left", "moving left"), ("approaching", "<b>leaving</b>"))
+    Image.new("RGB", (20, 10), "white").save(tmp_path / "timeline.png")
+    watched = Watched(
+        file=tmp_path / "in-a-row.mov",
+        picture=tmp_path / "timeline.png",
+        labels=["moving left", "leaving"],
+        decisions=[["leaving", "moving left"], ["leaving", "approaching"]],
+    )
+    scores = {"model": (0.95, 0.9), "single_frame": (0.45, 0.0), "mean_pooled": (0.48, 0.0), "shuffled": (0.3, 0.1)}
+    return ActivityPart(
+        folder=tmp_path,
+        scores={name: {"accuracy": right, "both_twins_right": both} for name, (right, both) in scores.items()},
+        counts={"train": 3000, "validation": 20, "test": 2},
+        classes=["moving left", "approaching", "leaving"],
+        parameters={"recogniser": 765_432, "backbone": 372_688},
+        state_numbers=256,
+        history=[{"step": 10, "loss": 2.0}, {"step": 20, "eval_accuracy": 0.5}],
+        examples=[VideoExample(tmp_path / "a.mov", frames, label, answer, 0.875) for label, answer in answers],
+        watched=watched,
+        seconds={"reload": 3.0},
+    )
+
+
+@pytest.fixture
+def page(part, activity, results):
+    return Page(render([part], activity, results))
 
 
 def test_the_report_holds_every_caption_reference_and_neighbour(page, part):
@@ -105,24 +135,24 @@ def test_the_report_needs_nothing_beside_it(page):
     addresses = [
         value for _, attributes in page.elements for name, value in attributes.items() if name in ("src", "href")
     ]
-    assert len(addresses) == 3
+    assert len(addresses) == 3 + 1 + 2 * 8
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
     assert "url(" not in page.text and "@import" not in page.text
 
 
 def test_the_pictures_are_the_ones_that_were_captioned(page, part):
-    for attributes, example in zip(page.all("img"), part.examples, strict=True):
+    for attributes, example in zip(page.all("img")[:3], part.examples, strict=True):
         shown = Image.open(io.BytesIO(base64.b64decode(attributes["src"].partition(",")[2])))
         assert ImageChops.difference(shown.convert("RGB"), Image.open(example.file).convert("RGB")).getbbox() is None
 
 
-def test_marks_say_what_the_checker_found(part, results, tmp_path):
+def test_marks_say_what_the_checker_found(part, activity, results):
     states = ("right", "wrong", "unsaid")
 
     def marks(caption):
         changed = dataclasses.replace(part, examples=[dataclasses.replace(part.examples[0], caption=caption)])
-        found = Page(render([changed], results, tmp_path))
-        return [attributes["class"] for attributes in found.all("span") if attributes.get("class") in states]
+        found = Page(render([changed], activity, results))
+        return [attributes["class"] for attributes in found.all("span") if attributes.get("class") in states][:3]
 
     true = oracle_caption(part.examples[0].scene)
     assert marks(true) == ["right", "right", "right"]
@@ -132,40 +162,59 @@ def test_marks_say_what_the_checker_found(part, results, tmp_path):
     assert marks(" ".join(turned.get(word, word) for word in true.split()))[:2] == ["right", "wrong"]
 
 
-def test_scores_of_every_system_stand_in_one_table(page, part):
-    assert len(page.all("tr")) == 1 + len(part.scores)
+def test_scores_of_every_system_stand_in_one_table_for_each_task(page, part, activity):
+    assert len(page.all("tr")) == 1 + len(part.scores) + 1 + len(activity.scores)
     assert percent(part.scores["model"]["objects_right"]) in page.text
     assert f"{part.scores['oracle']['cider_d']:.2f}" in page.text
 
 
 def test_the_learning_curve_has_a_point_for_each_value_logged(page):
-    assert len(page.all("svg")) == 2
-    assert len(page.all("circle")) == 3
+    assert len(page.all("svg")) == 4
+    assert len(page.all("circle")) == 5
     assert "step 20: 1.00" in page.text
 
 
-def test_the_harder_split_follows_with_its_own_pictures_and_without_demands(part, results, tmp_path):
+def test_the_harder_split_follows_with_its_own_pictures_and_without_demands(part, activity, results):
     both = [part, dataclasses.replace(part, split="combinations")]
-    page = Page(render(both, results, tmp_path))
-    assert len(page.all("table")) == 2 and len(page.all("img")) == 6
+    page = Page(render(both, activity, results))
+    assert len(page.all("table")) == 3 and len(page.all("img")) == 6 + 17
     assert page.text.count("What was asked of it") == 1
 
 
 def test_the_state_of_the_system_is_in_the_report(page):
-    for fact in ("torch 2.15.0", "timm 1.0.31", "0123abc", "3.11.7", "1 min 10 s", "1,277,825", "2 processors"):
+    for fact in (
+        "torch 2.15.0",
+        "timm 1.0.31",
+        "0123abc",
+        "3.11.7",
+        "1 min 10 s",
+        "1,277,825",
+        "765,432",
+        "2 processors",
+    ):
         assert fact in page.text
 
 
-def test_a_training_of_an_earlier_run_is_not_counted_as_this_runs_time(part, results, tmp_path):
-    page = Page(render([dataclasses.replace(part, trained_before=True)], results, tmp_path))
+def test_what_was_said_of_videos_is_shown_with_what_they_are(page):
+    for text in ("moving left (88 %)", "<b>leaving</b> (88 %)", "✓ right", "✗ it is approaching", "256 numbers"):
+        assert text in " ".join(page.text.split())
+
+
+def test_each_watched_video_has_a_cell_for_each_frame(page):
+    cells = [attributes for attributes in page.all("i") if "style" not in attributes]
+    assert [cell.get("class") for cell in cells] == [None, "yes", "yes", None]
+
+
+def test_a_training_of_an_earlier_run_is_not_counted_as_this_runs_time(part, activity, results):
+    page = Page(render([part], activity, results | {"trained_before": True}))
     assert "earlier run" in page.text and "All of it took" not in page.text
 
 
-def test_a_report_is_written_whole(part, results, tmp_path):
+def test_a_report_is_written_whole(part, activity, results, tmp_path):
     file = tmp_path / "out" / "report.html"
     file.parent.mkdir()
     file.write_text("an older one")
-    write_report(file, [part], results)
+    write_report(file, [part], activity, results)
     assert file.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert sorted(path.name for path in file.parent.iterdir()) == ["report.html"]
 

@@ -4,8 +4,8 @@ from transformers import TimmWrapperConfig
 
 from lrcn_hub.data.moving_shapes import load_captioning_tables
 from lrcn_hub.data.text import build_word_tokenizer
-from lrcn_hub.demo import baselines
-from lrcn_hub.demo.baselines import describe_pictures, nearest, picture_blind_caption
+from lrcn_hub.demo.captioning import baselines
+from lrcn_hub.demo.captioning.baselines import describe_pictures, nearest, picture_blind_caption
 from lrcn_hub.models import (
     LrcnCaptioningConfig,
     LrcnCaptioningProcessor,

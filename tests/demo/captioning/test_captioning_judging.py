@@ -3,7 +3,7 @@ import math
 import pytest
 
 from lrcn_hub.data.moving_shapes import Scene, SceneObject
-from lrcn_hub.demo.judging import bars, judge, ratio
+from lrcn_hub.demo.captioning.judging import bars, judge, ratio
 
 SCENE = Scene(
     (SceneObject("red", "circle", "small", 0.2, 0.5, 0.1), SceneObject("blue", "star", "large", 0.8, 0.5, 0.2))

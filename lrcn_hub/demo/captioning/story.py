@@ -1,12 +1,10 @@
-"""The demo's story on one split: train, judge beside baselines, load the exported model again in a new process."""
+"""The demo's story on one split of the pictures: judge beside baselines, load the export in a new process."""
 
 from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from transformers import AutoModel, AutoProcessor
 
 from lrcn_hub.data.moving_shapes import Scene, human_caption, oracle_caption
-from lrcn_hub.demo.baselines import describe_pictures, nearest, picture_blind_caption
-from lrcn_hub.demo.judging import MODEL, Scores, judge
-from lrcn_hub.demo.reload import caption_in_a_new_process
+from lrcn_hub.demo.captioning.baselines import describe_pictures, nearest, picture_blind_caption
+from lrcn_hub.demo.captioning.judging import MODEL, Scores, judge
+from lrcn_hub.demo.reload import answers_in_a_new_process
+from lrcn_hub.demo.stages import stage
 from lrcn_hub.tasks import Task
 from lrcn_hub.training.recipe import Recipe
 from lrcn_hub.training.run import HISTORY_FILE, run
@@ -58,9 +57,7 @@ class Part:
     """What the trainer logged, one entry for each logging and each evaluation."""
     examples: list[Example]
     seconds: dict[str, float]
-    """Of each stage, this time."""
-    trained_before: bool
-    """Whether the training was found complete, and so is not in `seconds`."""
+    """Of each stage after training, this time."""
 
     def figures(self) -> dict[str, Any]:
         """Give the numbers alone."""
@@ -71,29 +68,28 @@ class Part:
             "steps": max((entry["step"] for entry in self.history), default=0),
             "captions_equal_in_a_new_process": len(self.examples),
             "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
-            "trained_before": self.trained_before,
         }
 
 
 def tell(task: Task, recipe: Recipe, split: str, folder: Path) -> Part:
-    """Train by `recipe` into its output folder, unless that is done, judge, and try the export in a new process.
+    """Judge what was trained by `recipe`, and try the export in a new process.
 
     Raises ValueError if the exported model gives other captions there than after training.
     """
     seconds: dict[str, float] = {}
-    with _stage("train", f"Training a captioner on moving shapes, split {split!r}", seconds):
+    with stage("data", f"The captioner of moving shapes, split {split!r}", seconds):
         result = run(task, recipe)
         tables = result.tables or task.load_tables(recipe.options(task).data)
     model, processor = AutoModel.from_pretrained(result.folder), AutoProcessor.from_pretrained(result.folder)
     test = tables["test"]
     captions = {MODEL: read_predictions(result.folder / "evaluation" / "test")}
-    with _stage("baselines", f"Asking baselines about the same {len(test)} held-out pictures", seconds):
+    with stage("baselines", f"Asking baselines about the same {len(test)} held-out pictures", seconds):
         captions |= _baseline_captions(model, processor, tables, recipe.sections["training"]["seed"])
         scores = _judge_all(captions, test)
-    with _stage("reload", "Loading the exported model in a new process, by pipeline('image-to-text')", seconds):
+    with stage("reload", "Loading the exported model in a new process, by pipeline('image-to-text')", seconds):
         examples = _examples(captions, test, folder / "pictures")
-        said = caption_in_a_new_process(result.folder, [example.file for example in examples])
-        _check_equal(said, examples)
+        said = answers_in_a_new_process("image-to-text", result.folder, [example.file for example in examples])
+        _check_equal([answer["generated_text"] for answer in said], examples)
     _log_scores(scores)
     return Part(
         split=split,
@@ -107,21 +103,12 @@ def tell(task: Task, recipe: Recipe, split: str, folder: Path) -> Part:
         history=_read_lines(result.folder / HISTORY_FILE),
         examples=examples,
         seconds=seconds,
-        trained_before=result.tables is None,
     )
 
 
 def read_predictions(folder: Path) -> list[str]:
     """Read the captions that a run's evaluation wrote to `folder`."""
     return [row["prediction"] for row in _read_lines(folder / "predictions.jsonl")]
-
-
-@contextmanager
-def _stage(name: str, title: str, seconds: dict[str, float]) -> Iterator[None]:
-    logger.info("\n== %s", title)
-    began = time.monotonic()
-    yield
-    seconds[name] = time.monotonic() - began
 
 
 def _baseline_captions(model: Any, processor: Any, tables: Mapping[str, Dataset], seed: int) -> dict[str, list[str]]:

@@ -1,0 +1,1 @@
+"""The demo's videos: a recogniser beside others that see the same frames, but not their order."""

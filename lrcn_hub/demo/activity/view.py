@@ -1,0 +1,60 @@
+"""What the report shows of the videos."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lrcn_hub.demo.activity.story import BASELINES, MODEL, ActivityPart, VideoExample
+from lrcn_hub.demo.chart import curves
+
+SYSTEMS = {
+    MODEL: ("The recogniser", "a recurrent layer over the frames' features"),
+    "single_frame": ("Single frames", "baseline: says what each frame alone tells, averaged over all"),
+    "mean_pooled": ("The mean of all frames", "baseline: the same network, shown the mean feature at every step"),
+    "shuffled": ("The recogniser, frames shuffled", "the same weights, the order of frames taken away"),
+}
+CURVES = {"loss": "Training loss, per frame", "eval_accuracy": "Validation videos told rightly"}
+FILM = 8  # frames shown of each video
+
+
+def activity_view(part: ActivityPart) -> dict[str, Any]:
+    """Arrange the findings for the template."""
+    watched = zip(part.watched.labels, part.watched.decisions, strict=True)
+    return {
+        "model": part.scores[MODEL],
+        "better": max((part.scores[name] for name in BASELINES), key=lambda scores: scores["accuracy"]),
+        "rows": [(*SYSTEMS[name], name, part.scores[name]) for name in SYSTEMS],
+        "timeline": _data_url(part.watched.picture.read_bytes()),
+        "watched": [(label, [one == label for one in said]) for label, said in watched],
+        "state_numbers": part.state_numbers,
+        "charts": curves(part.history, CURVES),
+        "cards": [_card(example) for example in part.examples],
+        "part": part,
+    }
+
+
+def _card(example: VideoExample) -> dict[str, Any]:
+    chosen = np.linspace(0, len(example.frames) - 1, min(FILM, len(example.frames))).round().astype(int)
+    return {
+        "file": example.file,
+        "frames": [_picture(example.frames[number]) for number in chosen],
+        "label": example.label,
+        "answer": example.answer,
+        "score": example.score,
+        "right": example.answer == example.label,
+    }
+
+
+def _picture(frame: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "PNG")
+    return _data_url(file.getvalue())
+
+
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

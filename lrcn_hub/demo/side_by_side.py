@@ -1,0 +1,87 @@
+"""Trainings side by side, each in a process of its own: networks this small use two cores far better so than one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+
+LAST_LINES = 15  # of what a process said, that are shown when it fails
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that ``python -m MODULE ARGUMENTS`` does."""
+
+    name: str
+    module: str
+    arguments: Sequence[str]
+    log: Path
+    """The file that takes what it says."""
+    steps: int
+    steps_in_a_line: int
+    """Steps from one line with a loss to the next."""
+
+
+def run_side_by_side(jobs: Sequence[Job], processors: int | None = None) -> None:
+    """Run all jobs, as many at a time as there are processors, which they share.
+
+    Raises ChildProcessError, with what was said last, if one fails; the others are then stopped.
+    """
+    processors = processors or os.cpu_count() or 1
+    workers = max(1, min(processors, len(jobs)))
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, processors // workers))}
+    running: list[subprocess.Popen] = []
+    with ThreadPoolExecutor(workers) as pool:
+        found = [pool.submit(_run, job, place, environment, running) for place, job in enumerate(jobs)]
+        try:
+            for one in as_completed(found):
+                one.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in running:
+                process.terminate()
+            raise
+
+
+def _run(job: Job, place: int, environment: dict[str, str], running: list[subprocess.Popen]) -> None:
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-u", "-m", job.module, *job.arguments]
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    bar = tqdm(total=job.steps, desc=job.name, unit="step", position=place, disable=None)
+    with (
+        bar,
+        job.log.open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
+        ) as process,
+    ):
+        running.append(process)
+        assert process.stdout is not None  # it is a pipe
+        for line in process.stdout:
+            log.write(line)
+            last.append(line)
+            bar.update(_steps_in(line, job))
+            if "'eval_" in line:
+                logger.debug("%s: %s", job.name, line.strip())
+    if process.returncode:
+        said = "".join(last).strip()
+        raise ChildProcessError(f"training {job.name} failed; {job.log} has all it said, at last:\n{said}")
+
+
+def _steps_in(line: str, job: Job) -> int:
+    """Read from a line of a training how much further it is."""
+    if resumed := re.match(r"resuming from .*checkpoint-(\d+)", line):
+        return int(resumed[1])
+    return job.steps_in_a_line if line.startswith("{'loss'") else 0

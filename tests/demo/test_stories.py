@@ -1,0 +1,164 @@
+"""A demo of a few steps on a few pictures: everything happens, nothing is learnt."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from lrcn_hub.data.moving_shapes import load_activity_tables, load_captioning_tables
+from lrcn_hub.data.videos import read_frames
+from lrcn_hub.demo import main
+from lrcn_hub.demo.activity import story as activity_story
+from lrcn_hub.demo.activity.story import read_answers
+from lrcn_hub.demo.activity.watching import ROWS
+from lrcn_hub.demo.captioning import story
+
+TINY = [
+    *("--data.moving_shapes.validation", "10", "--data.moving_shapes.test", "20", "--captioning.hidden_size", "16"),
+    *("--captioning.data.moving_shapes.train", "60", "--activity.data.moving_shapes.train", "20"),
+    *("--captioning.embedding_size", "16", "--activity.model.hidden_size", "8", "--max_steps", "2"),
+    *("--eval_steps", "2", "--save_steps", "2", "--logging_steps", "1", "--disable_tqdm", "--use_cpu"),
+]
+CAPTIONER, RECOGNISER = Path("captioning", "model"), Path("activity", "model")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """Run it in a folder; gives the folder and how to run it there again."""
+    folder = tmp_path_factory.mktemp("demo") / "out"
+
+    def run(*more):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CUDA_VISIBLE_DEVICES", "")
+            return main(["--output_dir", str(folder), *TINY, *more])
+
+    assert run() == 0
+    return folder, run
+
+
+def read_results(folder):
+    return json.loads((folder / "results.json").read_text(encoding="utf-8"))
+
+
+def test_it_leaves_a_model_a_report_results_and_pictures(demo):
+    folder, _ = demo
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("activity", "captioning", "logs", "report.html", "results.json")
+    ]
+    assert {"model", "pictures"} <= {path.name for path in (folder / "captioning").iterdir()}
+    results = read_results(folder)["splits"]["pairs"]
+    assert results["pictures"] == {"train": 60, "validation": 10, "test": 20}
+    assert results["captions_equal_in_a_new_process"] == 20
+    assert set(results["scores"]) == {
+        *("model", "nearest_by_feature", "nearest_by_pixels", "picture_blind", "human", "oracle")
+    }
+    assert results["steps"] == 2
+
+
+def test_it_leaves_a_recogniser_its_baselines_answers_and_a_timeline(demo):
+    folder, _ = demo
+    results = read_results(folder)["activity"]
+    assert results["videos"] == {"train": 20, "validation": 10, "test": 20}
+    assert set(results["scores"]) == {"model", "single_frame", "mean_pooled", "shuffled"}
+    assert results["answers_equal_in_a_new_process"] == 10
+    assert results["watched_frames"] == 160
+    for name in ("model", "single-frame", "mean-pooled"):
+        answers = (folder / "activity" / name / "evaluation" / "test" / "predictions.jsonl").read_text().splitlines()
+        assert len(answers) == 20
+    with Image.open(folder / "activity" / "timeline.png") as picture:
+        assert picture.width > 800
+
+
+def test_who_does_not_know_the_order_of_frames_says_the_same_of_twins(demo):
+    folder, _ = demo
+    for name in ("single-frame", "mean-pooled"):
+        answers = read_answers(folder / "activity" / name / "evaluation" / "test")
+        for one, other in zip(answers[::2], answers[1::2], strict=True):
+            assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
+    answers = read_answers(folder / RECOGNISER / "evaluation" / "test")
+    assert any(
+        one["probabilities"] != pytest.approx(other["probabilities"], abs=1e-5)
+        for one, other in zip(answers[::2], answers[1::2], strict=True)
+    )
+
+
+def test_the_long_video_is_the_videos_in_a_row(demo):
+    folder, _ = demo
+    table = load_activity_tables(seed=0, train=20, validation=10, test=20, picture_size=40)["test"]
+    rows = [read_frames(table[row]["video"]) for row in ROWS]
+    assert np.array_equal(read_frames(str(folder / "activity" / "in-a-row.mov")), np.concatenate(rows))
+
+
+def test_a_human_reference_and_the_perfect_caption_are_true(demo):
+    scores = read_results(demo[0])["splits"]["pairs"]["scores"]
+    assert scores["oracle"]["objects_right"] == scores["human"]["objects_right"] == 1
+    assert scores["oracle"]["relation_right"] == scores["oracle"]["relation_stated"] == 1
+    assert scores["oracle"]["cider_d"] > scores["nearest_by_pixels"]["cider_d"]
+
+
+def test_the_models_score_is_that_of_the_captions_its_training_left(demo):
+    folder, _ = demo
+    scores = read_results(folder)["splits"]["pairs"]["scores"]["model"]
+    left = json.loads((folder / CAPTIONER / "evaluation" / "test" / "metrics.json").read_text())
+    assert {name: scores[name] for name in scores.keys() & left.keys()} == {
+        name: left[name] for name in scores.keys() & left.keys()
+    }
+    assert {"cider_d", "bleu_4"} <= scores.keys() & left.keys()
+
+
+def test_the_pictures_written_are_the_first_held_out_ones(demo):
+    folder, _ = demo
+    table = load_captioning_tables(seed=0, train=60, validation=10, test=20)["test"]
+    for row in table:
+        with Image.open(folder / "captioning" / "pictures" / f"{row['id']}.png") as picture:
+            assert picture.tobytes() == row["image"].convert(picture.mode).tobytes()
+
+
+def test_the_report_shows_what_the_model_said(demo):
+    folder, _ = demo
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    lines = (folder / CAPTIONER / "evaluation" / "test" / "predictions.jsonl").read_text().splitlines()
+    assert len(lines) == 20
+    assert all(json.loads(line)["prediction"] in report for line in lines)
+
+
+def test_again_it_uses_the_training_that_is_there_and_finds_the_same(demo):
+    folder, run = demo
+    before, weights = read_results(folder), load_file(folder / CAPTIONER / "model.safetensors")
+    assert not before["trained_before"]
+    (folder / "report.html").unlink()
+    assert run() == 0
+    again = read_results(folder)
+    assert again["trained_before"] and again["seconds_of_training"] == 0
+    assert again["splits"]["pairs"]["scores"] == before["splits"]["pairs"]["scores"]
+    order = ("model", "single_frame", "mean_pooled")  # a new shuffle may score otherwise
+    assert [again["activity"]["scores"][name] for name in order] == [
+        before["activity"]["scores"][name] for name in order
+    ]
+    assert (folder / "report.html").is_file()
+    after = load_file(folder / CAPTIONER / "model.safetensors")
+    assert all(weights[name].equal(after[name]) for name in weights | after)
+
+
+def test_another_seed_in_the_same_folder_is_refused_and_nothing_is_lost(demo):
+    folder, run = demo
+    before = {file: file.read_bytes() for file in folder.rglob("*.json*")}
+    with pytest.raises(ValueError, match=r"data\.moving_shapes.*--overwrite_output_dir"):
+        run("--seed", "1")
+    assert {file: file.read_bytes() for file in folder.rglob("*.json*")} == before
+
+
+@pytest.mark.parametrize(
+    ("teller", "key", "message"),
+    [(story, "generated_text", r"test-00000.*a red herring"), (activity_story, "label", r"\.mov.*a red herring")],
+)
+def test_a_model_that_answers_otherwise_in_a_new_process_is_found_out(demo, monkeypatch, teller, key, message):
+    _, run = demo
+    monkeypatch.setattr(
+        teller, "answers_in_a_new_process", lambda tag, model, files: [{key: "a red herring"}] * len(files)
+    )
+    with pytest.raises(ValueError, match=rf"{message}.*must be equal"):
+        run()
