@@ -14,7 +14,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 setup: $(INSTALLED)  ## make the virtual environment
 
-demo: $(INSTALLED)  ## train, score and caption on built-in data, and write a report (three to four minutes)
+demo: $(INSTALLED)  ## train on built-in pictures and videos, judge, watch live, and write a report (minutes)
 	$(BIN)/lrcn demo
 
 test: $(INSTALLED)  ## run every test

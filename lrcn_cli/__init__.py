@@ -14,7 +14,7 @@ from importlib import metadata
 __all__ = ["main"]
 
 COMMANDS = {
-    "demo": "train a small captioner on built-in pictures, judge it and write a report",
+    "demo": "train on built-in pictures and videos, judge, watch live and write a report",
     "train": "train a model of a task by a recipe",
     "evaluate": "judge a trained model on a split of its data",
     "fuse": "judge several recognisers together, such as one of frames and one of flow",
