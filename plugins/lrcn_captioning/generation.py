@@ -54,7 +54,9 @@ def generate_captions(
         options.update(do_sample=True, temperature=1 / logit_scale, top_k=0)
     elif strategy != "greedy":
         raise ValueError(f"strategy is {strategy!r}; it must be one of {', '.join(STRATEGIES)}")
-    sequences: Tensor = model.generate(pixel_values, encoder_outputs=encoder_outputs, **options)
+    if encoder_outputs is not None:
+        options.update(encoder_outputs=encoder_outputs)
+    sequences: Tensor = model.generate(pixel_values, **options)
     return sequences[:, 1:]
 
 
