@@ -3,17 +3,19 @@
 from lrcn_cli.command import asks_for_help, command_parser
 
 DETAILS = """\
-Needs no network and no data: pictures of moving shapes are made on the spot. It trains for some minutes on two cores,
-judges held-out pictures, exports the model, reloads it in a new process and writes an HTML report.
+Needs no network and no data: pictures and videos of moving shapes are made on the spot. It trains a captioner and a
+recogniser side by side for some minutes, judges them on held-out ones beside baselines, loads what it exported in a new
+process, watches a video live and writes an HTML report.
 
 arguments:
-  --output_dir DIR   where model and report go (default outputs/demo)
-  --split SPLIT      what is held out: pairs of objects never seen together (the default), or combinations of colour
-                     and shape never seen on one object
-  --harder           train and judge on combinations as well
-  --seed N           draws other pictures and other initial weights (default 0)
+  --output_dir DIR   where models and report go (default outputs/demo)
+  --split SPLIT      what is held out of the pictures: pairs of objects never seen together (the default), or
+                     combinations of colour and shape never seen on one object
+  --harder           train and judge a captioner on combinations as well
+  --seed N           draws other pictures, videos and initial weights (default 0)
 
-Every option of `lrcn train` goes as well, such as --max_steps 200, or --overwrite_output_dir to begin anew."""
+Every option of `lrcn train` goes as well, for all trainings, such as --max_steps 200, or --overwrite_output_dir to begin
+anew; with a task's name before it for that task alone, such as --captioning.max_steps 200."""
 
 EXAMPLES = """
 lrcn demo
