@@ -4,8 +4,8 @@ from lrcn_cli.command import asks_for_help, command_parser
 
 DETAILS = """\
 Needs no network and no data: pictures and videos of moving shapes are made on the spot. It trains a captioner and a
-recogniser side by side for some minutes, judges them on held-out ones beside baselines, loads what it exported in a new
-process, watches a video live and writes an HTML report.
+recogniser side by side for some minutes, judges them on held-out ones beside baselines, loads what it exported in a
+new process, watches a video live and writes an HTML report.
 
 arguments:
   --output_dir DIR   where models and report go (default outputs/demo)
@@ -14,8 +14,8 @@ arguments:
   --harder           train and judge a captioner on combinations as well
   --seed N           draws other pictures, videos and initial weights (default 0)
 
-Every option of `lrcn train` goes as well, for all trainings, such as --max_steps 200, or --overwrite_output_dir to begin
-anew; with a task's name before it for that task alone, such as --captioning.max_steps 200."""
+Every option of `lrcn train` goes as well, for all trainings, such as --max_steps 200, or --overwrite_output_dir to
+begin anew; with a task's name before it for that task alone, such as --captioning.max_steps 200."""
 
 EXAMPLES = """
 lrcn demo
