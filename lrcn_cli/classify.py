@@ -57,6 +57,9 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--early-exit", type=float, metavar="P", help="stop decoding as soon as a class has this probability"
     )
+    parser.add_argument(
+        "--dtype", choices=["float32", "bfloat16", "float16"], default="float32", help="default: float32"
+    )
     arguments = parser.parse_args(argv)
     if arguments.top_k < 1:
         parser.error(f"--top-k is {arguments.top_k}; it must be at least 1")
@@ -92,8 +95,8 @@ class Classifier:
         task_names()  # a plugin's own models are known to transformers once it is loaded
         logging.disable_progress_bar()
         self.arguments = arguments
-        self.stream = _load(arguments.model)
-        self.flow = _load(arguments.flow_model) if arguments.flow_model else None
+        self.stream = _load(arguments.model, arguments.dtype)
+        self.flow = _load(arguments.flow_model, arguments.dtype) if arguments.flow_model else None
         labels = self.stream[0].config.id2label
         self.names = [labels[number] for number in range(len(labels))]
         if arguments.early_exit is not None:
@@ -143,7 +146,7 @@ class Classifier:
         write(timeline, self.arguments.timeline)
 
 
-def _load(name: str) -> tuple[Any, Any, dict[str, Any]]:
+def _load(name: str, dtype: str) -> tuple[Any, Any, dict[str, Any]]:
     """Load a model, its processor, and how its run judged videos, as far as its recipe is there."""
     import torch
     from transformers import AutoModelForVideoClassification, AutoProcessor
@@ -161,4 +164,4 @@ def _load(name: str) -> tuple[Any, Any, dict[str, Any]]:
     options = {option: data[option] for option in ("clip_stride", "frame_rate") if option in data}
     if data.get("chunk_frames"):
         options["clip_length"] = 0  # videos are judged whole
-    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), processor, options
+    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu", getattr(torch, dtype)), processor, options

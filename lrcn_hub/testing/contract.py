@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import pickle
 import random
@@ -132,27 +133,26 @@ def check_objectives(task: Task, model: PreTrainedModel, batch: Batch) -> None:
     for name, objective in task.objectives.items():
         model.train()
         model.zero_grad()
-        with _calling(f"objective {name!r}"):
-            loss = objective(model, batch, targets)
-        assert isinstance(loss, torch.Tensor) and loss.ndim == 0, (
-            f"objective {name!r} must give one number, a tensor ()"
-        )
-        assert math.isfinite(loss.item()), f"objective {name!r} gives {loss.item()}"
-        assert loss.requires_grad, f"objective {name!r} gives a loss without a gradient"
-        loss.backward()
+        for loss in _parts(f"objective {name!r}", objective, model, batch, targets):
+            assert isinstance(loss, torch.Tensor) and loss.ndim == 0, (
+                f"objective {name!r} must give one number, a tensor ()"
+            )
+            assert math.isfinite(loss.item()), f"objective {name!r} gives {loss.item()}"
+            assert loss.requires_grad, f"objective {name!r} gives a loss without a gradient"
+            loss.backward()
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         assert all(torch.isfinite(one).all() for one in gradients), (
             f"objective {name!r} has a gradient that is not finite"
         )
         assert any(one.abs().sum() > 0 for one in gradients), f"objective {name!r} has no gradient but zero"
         model.eval()
-        whole, half = _loss(objective, model, batch, targets), _loss(objective, model, batch, 2 * targets)
+        what = f"objective {name!r}"
+        whole, half = (_loss(what, objective, model, batch, items) for items in (targets, 2 * targets))
         assert math.isclose(whole, 2 * half, rel_tol=1e-3, abs_tol=1e-6), (
             f"objective {name!r} must be a sum divided by items_in_batch: {targets} items give {whole}, twice as many"
             f" {half}, which is not half of it"
         )
-        with _calling(f"objective {name!r} without items_in_batch"):
-            alone = _loss(objective, model, batch, None)
+        alone = _loss(f"objective {name!r} without items_in_batch", objective, model, batch, None)
         assert math.isfinite(alone), f"objective {name!r} gives {alone} without items_in_batch"
     model.zero_grad()
 
@@ -228,10 +228,26 @@ def _calling(what: str) -> Iterator[None]:
         raise AssertionError(f"{what} fails: {type(error).__name__}: {error}") from error
 
 
-def _loss(objective: Any, model: PreTrainedModel, batch: Batch, items: int | None) -> float:
+def _parts(
+    what: str, objective: Any, model: PreTrainedModel, batch: Batch, items: int | None
+) -> Iterator[torch.Tensor]:
+    """Give the loss, or the parts that an objective yields, one after another."""
+    with _calling(what):
+        found = objective(model, batch, items)
+    if not inspect.isgenerator(found):
+        yield found
+        return
+    while True:
+        with _calling(what):
+            part = next(found, None)
+        if part is None:
+            return
+        yield part
+
+
+def _loss(what: str, objective: Any, model: PreTrainedModel, batch: Batch, items: int | None) -> float:
     _seed_everything(4)  # an objective may sample
-    loss: float = objective(model, batch, items).item()
-    return loss
+    return sum(part.item() for part in _parts(what, objective, model, batch, items))
 
 
 def _seed_everything(seed: int) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from transformers import AutoProcessor
 
@@ -73,6 +74,8 @@ def evaluate_folder(folder: Path, task: Any, options: Any, split: str, output: P
         raise ValueError(f"the data have no rows in split {split!r}; there are: {', '.join(tables)} (--split NAME)")
     accelerator = Accelerator(cpu=options.training.use_cpu)
     model = load_model(folder).to(accelerator.device)
+    if accelerator.device.type == "cpu":
+        model.to(memory_format=torch.channels_last)  # as in training
     processor = AutoProcessor.from_pretrained(folder)
     table = tables[split]
     if options.training.cache_features:

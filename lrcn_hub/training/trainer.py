@@ -74,6 +74,8 @@ class LrcnTrainer(Seq2SeqTrainer):
             eval_dataset=tables.get("validation"),
             callbacks=callbacks,
         )
+        if self.args.device.type == "cpu":
+            model.to(memory_format=torch.channels_last)  # convolutions then take about 0.7 of the time
         # The stock trainer counts targets only for models that take keywords; objectives are always given the count.
         self.model_accepts_loss_kwargs = True
         if use_cache is None:  # it writes its own into the model's configuration

@@ -16,7 +16,7 @@ from lrcn_activity.frames import frames_shown, read_in_chunks
 from lrcn_activity.generation import answers
 from lrcn_hub.data.clips import random_clip_indices
 from lrcn_hub.models import LrcnForVideoClassification
-from lrcn_hub.tasks import Batch, Rows
+from lrcn_hub.tasks import Batch, Rows, model_loss
 
 
 @dataclass
@@ -91,10 +91,11 @@ def truncated_loss(
 
     The state is carried from chunk to chunk, the gradient is not. All together are what `model_loss` gives for the
     whole windows: the cross entropy at every frame, its mean over a video's frames, summed over videos and divided by
-    `items_in_batch`. Raises ValueError for a batch without chunks.
+    `items_in_batch`.
     """
-    if "chunks" not in batch:
-        raise ValueError("training.objective is truncated, but the data come whole: say data.chunk_frames")
+    if "chunks" not in batch:  # without data.chunk_frames a window is one chunk
+        yield model_loss(model, batch, items_in_batch)
+        return
     chunks, labels, state = batch["chunks"], batch["labels"], None
     shares = 1 / (chunks.frames.to(labels.device) * (1 if items_in_batch is None else items_in_batch))
     for pixel_values, mask in chunks:

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from lrcn_hub.models import LrcnActivityProcessor, LrcnForVideoClassification
 
 
+def likelihood(
+    model: LrcnForVideoClassification, batch: Batch, items_in_batch: torch.Tensor | int | None
+) -> torch.Tensor:
+    """Give the loss of whole windows: the cross entropy at every frame (`lrcn_hub.tasks.model_loss`)."""
+    if "chunks" in batch:
+        raise ValueError(
+            "data.chunk_frames cuts videos into chunks; learn from them with training.objective truncated"
+        )
+    return model_loss(model, batch, items_in_batch)
+
+
 def truncated_loss(
     model: LrcnForVideoClassification, batch: Batch, items_in_batch: torch.Tensor | int | None
 ) -> Iterator[torch.Tensor]:
@@ -47,7 +58,7 @@ class Activity(Task):
     DataOptions = ActivityDataOptions
     ModelOptions = ActivityModelOptions
     EvaluationOptions = ActivityEvaluationOptions
-    objectives = {"likelihood": model_loss, "truncated": truncated_loss}  # noqa: RUF012
+    objectives = {"likelihood": likelihood, "truncated": truncated_loss}  # noqa: RUF012
 
     def load_tables(self, options: ActivityDataOptions) -> dict[str, Dataset]:
         from lrcn_activity.data import load_tables

@@ -202,3 +202,12 @@ def test_what_is_printed_is_the_answer_alone(model, videos, lrcn):
     answer = lrcn("classify", videos / "one.avi", "--model", model)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.count("\n") == 1 and answer.stderr == ""
+
+
+def test_half_precision_gives_about_the_same(model, videos, capsys):
+    code, out, err = run(capsys, videos / "one.avi", "--model", model, "--dtype", "bfloat16", "--json", "--top-k", 3)
+    assert (code, err) == (0, "")
+    found = {one["label"]: one["score"] for one in json.loads(out)[0]["answers"]}
+    exact = dict(zip(NAMES, expected(model, videos / "one.avi")["probabilities"], strict=True))
+    assert found == pytest.approx(exact, abs=0.05)
+    assert found != pytest.approx(exact, abs=1e-6)

@@ -174,10 +174,16 @@ def test_a_long_video_is_judged_as_one_clip(made):
         assert answer["probabilities"] == pytest.approx(output.logits[0].exp().tolist(), abs=1e-5)
 
 
-def test_a_batch_without_chunks_is_refused_with_the_way_out(made):
-    batch = collate(made, training=True, chunk_frames=None)
-    with pytest.raises(ValueError, match=r"data\.chunk_frames"):
-        next(truncated_loss(made[-1], batch, None))
+def test_a_batch_without_chunks_is_one_chunk(made):
+    whole = collate(made, training=True, chunk_frames=None)
+    batch = {**whole, "pixel_values": whole["pixel_values"].double()}
+    (loss,) = truncated_loss(made[-1], batch, 5)
+    assert torch.equal(loss, model_loss(made[-1], batch, 5))
+
+
+def test_chunks_with_the_objective_of_whole_windows_are_refused_with_the_way_out(made):
+    with pytest.raises(ValueError, match=r"data\.chunk_frames .* training\.objective truncated"):
+        TASK.objectives["likelihood"](made[-1], collate(made, training=True), None)
 
 
 def train(signals, folder):

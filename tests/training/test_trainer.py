@@ -3,6 +3,7 @@ import logging
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from lrcn_hub.tasks import ParameterGroup
 from lrcn_hub.training import trainer as trainer_module
@@ -178,3 +179,21 @@ def test_without_validation_the_last_model_is_kept(train, caplog):
 def test_the_trainer_leaves_the_model_s_configuration_alone(toy_task, make_recipe, tmp_path):
     trainer = make_trainer(toy_task, make_recipe("--output_dir", tmp_path))
     assert "use_cache" not in trainer.model.config.to_dict()
+
+
+def test_convolutions_are_laid_out_channels_last_on_a_cpu_and_saved_like_any(
+    toy_task, make_recipe, tmp_path, monkeypatch
+):
+    build = toy_task.build_model
+
+    def with_convolution(processor, options):
+        model = build(processor, options)
+        model.convolution = torch.nn.Conv2d(3, 4, 3)
+        return model
+
+    monkeypatch.setattr(toy_task, "build_model", with_convolution)
+    trainer = make_trainer(toy_task, make_recipe("--output_dir", tmp_path, "--use_cpu"))
+    weight = trainer.model.convolution.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+    trainer.save_model(str(tmp_path / "saved"))
+    assert torch.equal(load_file(tmp_path / "saved" / "model.safetensors")["convolution.weight"], weight)
