@@ -22,19 +22,24 @@ COLOURS = (
     "#3b6fb6",
     "#a0527a",
     "#7a6a3a",
+    "#2fa4b0",
+    "#5a5f66",
 )  # told apart in grey
 OTHERS = "#b9b6ae"
 INK, SOFT, LINE = "#22262b", "#646b73", "#e4e1d9"
 CLASSES = 6
 
 
-def draw_timeline(timeline: Timeline, file: str | Path) -> None:
-    """Write `timeline` as a PNG: pictures, the likeliest class at each time, and probabilities over seconds."""
-    shown = timeline.leading(CLASSES)
+def draw_timeline(timeline: Timeline, file: str | Path, *, heading: str | None = None, classes: int = CLASSES) -> None:
+    """Write `timeline` as a PNG: pictures, the likeliest class at each time, and probabilities over seconds.
+
+    At most `classes` get a line of their own; without a `heading` it says what was answered.
+    """
+    shown = timeline.leading(min(classes, len(COLOURS)))
     colours = dict(zip(shown, COLOURS, strict=False))
     figure = Figure(figsize=(11, 4.8), dpi=130, layout="constrained", facecolor="white")
     strip, ribbon, lines = figure.subplots(3, 1, height_ratios=(1.15, 0.16, 3), sharex=True)
-    figure.suptitle(title_of(timeline), x=0.012, ha="left", fontsize=12, color=INK, fontweight="bold")
+    figure.suptitle(heading or title_of(timeline), x=0.012, ha="left", fontsize=12, color=INK, fontweight="bold")
     _draw_pictures(strip, timeline)
     for start, end, label in timeline.winners():
         ribbon.axvspan(start, end, color=colours.get(label, OTHERS), linewidth=0)

@@ -17,7 +17,7 @@ from lrcn_hub.timeline.points import Timeline
 if TYPE_CHECKING:
     from datasets import Dataset
 
-TITLE = "Watched live: each picture is a new video, of another action"
+TITLE = "Watched live: ten videos in a row, each of another action"
 ROWS = (0, 3, 4, 7, 8, 11, 12, 15, 16, 19)  # one video of every action, no two of them twins
 
 
@@ -66,7 +66,8 @@ def watch_in_a_row(model: Any, processor: Any, table: Dataset, folder: Path) -> 
     names = table.features["label"].names
     answer = VideoAnswer(probabilities.mean(0), len(results), len(results), results[-1].time)
     times = np.array([result.time for result in results])
-    draw_timeline(Timeline(TITLE, names, times, probabilities, pictures, answer), picture)
+    timeline = Timeline(file.name, names, times, probabilities, pictures, answer)
+    draw_timeline(timeline, picture, heading=TITLE, classes=len(names))
     said = [result.clip_label for result in results]
     ends = np.cumsum([len(video) for video in videos])
     return Watched(
