@@ -19,9 +19,11 @@ from transformers import (
 from lrcn_hub.models.backbones_lrcn import CaffeNet
 from lrcn_hub.models.configuration_activity_lrcn import LrcnActivityConfig
 from lrcn_hub.models.configuration_lrcn import CaffeNetConfig, GivenFeaturesConfig, LrcnCaptioningConfig
+from lrcn_hub.models.configuration_narration_lrcn import LrcnNarrationConfig
 from lrcn_hub.models.image_processing_lrcn import LrcnImageProcessor
 from lrcn_hub.models.modeling_activity_lrcn import LrcnForVideoClassification, LrcnVideoClassifierOutput
 from lrcn_hub.models.modeling_lrcn import LrcnForImageCaptioning, LrcnState
+from lrcn_hub.models.modeling_narration_lrcn import LrcnForVideoNarration
 from lrcn_hub.models.processing_activity_lrcn import LrcnActivityProcessor
 from lrcn_hub.models.processing_lrcn import LrcnCaptioningProcessor
 from lrcn_hub.models.session_lrcn import FrameResult, LrcnSession
@@ -31,10 +33,13 @@ from lrcn_hub.models.video_processing_lrcn import LrcnVideoProcessor
 AutoConfig.register(CaffeNetConfig.model_type, CaffeNetConfig)
 AutoConfig.register(LrcnActivityConfig.model_type, LrcnActivityConfig)
 AutoConfig.register(LrcnCaptioningConfig.model_type, LrcnCaptioningConfig)
+AutoConfig.register(LrcnNarrationConfig.model_type, LrcnNarrationConfig)
 AutoModel.register(CaffeNetConfig, CaffeNet)
 AutoModel.register(LrcnActivityConfig, LrcnForVideoClassification)
 AutoModel.register(LrcnCaptioningConfig, LrcnForImageCaptioning)
+AutoModel.register(LrcnNarrationConfig, LrcnForVideoNarration)
 AutoModelForImageTextToText.register(LrcnCaptioningConfig, LrcnForImageCaptioning)
+AutoModelForImageTextToText.register(LrcnNarrationConfig, LrcnForVideoNarration)
 AutoModelForVideoClassification.register(LrcnActivityConfig, LrcnForVideoClassification)
 AutoImageProcessor.register(LrcnCaptioningConfig, image_processor_classes={"torchvision": LrcnImageProcessor})
 AutoProcessor.register(LrcnActivityConfig, LrcnActivityProcessor)
@@ -55,7 +60,7 @@ class _SavedWithCode:
 
 
 # `save_pretrained` of these copies their file and its siblings and enters them in the folder's `auto_map`. Further
-# Auto classes and pipelines of a model are named by its configuration (CAPTIONING_CODE, ACTIVITY_CODE).
+# Auto classes and pipelines of a model are named by its configuration (CAPTIONING_CODE and the like).
 SAVED_WITH_CODE: dict[Any, str] = {
     CaffeNet: "AutoModel",
     CaffeNetConfig: "AutoConfig",
@@ -65,7 +70,9 @@ SAVED_WITH_CODE: dict[Any, str] = {
     LrcnCaptioningProcessor: "AutoProcessor",
     LrcnForImageCaptioning: "AutoModel",
     LrcnForVideoClassification: "AutoModel",
+    LrcnForVideoNarration: "AutoModel",
     LrcnImageProcessor: "AutoImageProcessor",
+    LrcnNarrationConfig: "AutoConfig",
     LrcnVideoProcessor: "AutoVideoProcessor",
 }
 for _owner, _auto_class in SAVED_WITH_CODE.items():
@@ -82,7 +89,9 @@ __all__ = [
     "LrcnCaptioningProcessor",
     "LrcnForImageCaptioning",
     "LrcnForVideoClassification",
+    "LrcnForVideoNarration",
     "LrcnImageProcessor",
+    "LrcnNarrationConfig",
     "LrcnSession",
     "LrcnState",
     "LrcnStreamState",

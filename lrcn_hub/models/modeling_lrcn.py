@@ -1,5 +1,5 @@
 """The networks of Donahue et al., "Long-term Recurrent Convolutional Networks" (2015), read from top to bottom:
-the state, one recurrent layer, the stack of layers, the picture's encoder, the captioner.
+the state, one recurrent layer, the stack of layers, the picture's encoder, what all that speak share, the captioner.
 
 Sizes in comments: B batch, T time steps, D input, S static input, H hidden units, V words, F a picture's feature.
 """
@@ -297,31 +297,19 @@ class LrcnEncoder(LrcnPreTrainedModel):
         return BaseModelOutput(last_hidden_state=features[:, None])
 
 
-class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
-    """The paper's captioner: word embedding -> recurrent layers, one of which sees the picture -> next word.
+class LrcnSentenceModel(LrcnPreTrainedModel, GenerationMixin):
+    """What the models share that say something: words in, words out, by transformers' own `generate`.
 
-    It generates by transformers' own `generate`: the backbone runs once for each picture, then one word per step.
-    `backbone` is a trained network to build on (see `build_backbone`); its weights are kept bit for bit.
+    A subclass has an `encoder`, an `embedding` of words and their scores, `predict`, and says by `decode` what comes
+    next. The encoder runs once for each picture or video; what it gives, (B, 1, F), is all that `decode` sees of it.
     """
 
-    def __init__(self, config: LrcnCaptioningConfig, backbone: PreTrainedModel | None = None):
-        super().__init__(config)
-        self.encoder = LrcnEncoder(config, backbone)
-        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
-        self.decoder = LrcnStack(
-            config.embedding_size,
-            config.feature_size,
-            config.hidden_size,
-            config.num_layers or 1,
-            config.visual_layer or 1,
-            config.cell,
-            config.lstm_dropout,
-        )
-        self.predict = nn.Linear(config.hidden_size, config.vocab_size)
-        self.generation_config.max_new_tokens = 50  # captioner.py: max_length
-        self.post_init()
+    encoder: nn.Module
+    embedding: nn.Embedding
+    predict: nn.Linear
+    index_needed = "{sentences} sentences but {rows} pictures: give image_index"
 
-    def get_encoder(self, *args: Any, **kwargs: Any) -> LrcnEncoder:
+    def get_encoder(self, *args: Any, **kwargs: Any) -> nn.Module:
         return self.encoder
 
     def get_input_embeddings(self) -> nn.Embedding:
@@ -330,54 +318,36 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
     def get_output_embeddings(self) -> nn.Linear:
         return self.predict
 
-    def forward(
-        self,
-        pixel_values: Tensor | None = None,
-        decoder_input_ids: Tensor | None = None,
-        labels: Tensor | None = None,
-        image_index: Tensor | None = None,
-        encoder_outputs: BaseModelOutput | None = None,
-        past_key_values: LrcnState | None = None,
-        num_items_in_batch: Tensor | int | None = None,
-        **kwargs: Any,
-    ) -> Seq2SeqLMOutput:
-        """Score next words.
-
-        - pixel_values (images, 3, H, W), or encoder_outputs that hold their features (images, 1, F);
-        - decoder_input_ids (B, T): words so far, the start id first; by default `labels` moved right by one step;
-        - labels (B, T): the words to come, -100 where there is none. The loss is their mean negative log-likelihood,
-          or the sum divided by num_items_in_batch;
-        - image_index (B,): the row of pixel_values that each sentence describes, where pictures have several; without
-          it sentence and picture numbers must agree.
-
-        Gives logits (B, T, V), the loss, and the state after the last step as past_key_values.
-        """
-        if encoder_outputs is None:
-            encoder_outputs = self.encoder(pixel_values)
-        if decoder_input_ids is None:
-            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
-        features = encoder_outputs[0][:, 0]  # (images, F)
-        if image_index is not None:
-            features = features[image_index]
-        if len(features) != len(decoder_input_ids):
-            raise ValueError(f"{len(decoder_input_ids)} sentences but {len(features)} pictures: give image_index")
-
-        logits, state = self.decode(decoder_input_ids, features, past_key_values)
-        loss = None if labels is None else sentence_loss(logits, labels, num_items_in_batch)
-        return Seq2SeqLMOutput(
-            loss=loss, logits=logits, past_key_values=state, encoder_last_hidden_state=encoder_outputs[0]
-        )
-
     def decode(self, words: Tensor, features: Tensor, state: LrcnState | None = None) -> tuple[Tensor, LrcnState]:
-        """Read `words` (B, T) about pictures of `features` (B, F); gives logits of next words (B, T, V) and the state.
+        """Read `words` (B, T) about what has `features` (B, F); gives logits of next words (B, T, V) and the state.
 
         One step of this is all that a search needs.
         """
+        raise NotImplementedError
+
+    def embed(self, words: Tensor) -> Tensor:
+        """Turn word ids (B, T) into vectors (B, T, E)."""
         embedded = self.embedding(words)
-        if self.training:
-            embedded = F.dropout(embedded, self.config.embedding_dropout)
-        hidden, state = self.decoder(embedded, features, state)
-        return self.predict(hidden), state
+        return F.dropout(embedded, self.config.embedding_dropout) if self.training else embedded
+
+    def score_words(
+        self,
+        encoded: Tensor,
+        decoder_input_ids: Tensor | None,
+        labels: Tensor | None,
+        index: Tensor | None,
+        state: LrcnState | None,
+        num_items_in_batch: Tensor | int | None,
+    ) -> Seq2SeqLMOutput:
+        """Score next words about what the encoder gave, `encoded` (rows, 1, F); the rest as in `forward`."""
+        if decoder_input_ids is None:
+            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        features = encoded[:, 0] if index is None else encoded[index, 0]
+        if len(features) != len(decoder_input_ids):
+            raise ValueError(self.index_needed.format(sentences=len(decoder_input_ids), rows=len(features)))
+        logits, state = self.decode(decoder_input_ids, features, state)
+        loss = None if labels is None else sentence_loss(logits, labels, num_items_in_batch)
+        return Seq2SeqLMOutput(loss=loss, logits=logits, past_key_values=state, encoder_last_hidden_state=encoded)
 
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """Move `labels` (B, T) right by one step behind the start id; where there is no target, the padding id."""
@@ -433,6 +403,60 @@ class LrcnForImageCaptioning(LrcnPreTrainedModel, GenerationMixin):
         # One id ends and fills sentences; the stock check would warn that this needs an attention mask.
         kwargs.pop("kwargs_has_attention_mask", None)
         super()._prepare_special_tokens(generation_config, None, **kwargs)
+
+
+class LrcnForImageCaptioning(LrcnSentenceModel):
+    """The paper's captioner: word embedding -> recurrent layers, one of which sees the picture -> next word.
+
+    It generates by transformers' own `generate`: the backbone runs once for each picture, then one word per step.
+    `backbone` is a trained network to build on (see `build_backbone`); its weights are kept bit for bit.
+    """
+
+    def __init__(self, config: LrcnCaptioningConfig, backbone: PreTrainedModel | None = None):
+        super().__init__(config)
+        self.encoder = LrcnEncoder(config, backbone)
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size)
+        self.decoder = LrcnStack(
+            config.embedding_size,
+            config.feature_size,
+            config.hidden_size,
+            config.num_layers or 1,
+            config.visual_layer or 1,
+            config.cell,
+            config.lstm_dropout,
+        )
+        self.predict = nn.Linear(config.hidden_size, config.vocab_size)
+        self.generation_config.max_new_tokens = 50  # captioner.py: max_length
+        self.post_init()
+
+    def forward(
+        self,
+        pixel_values: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        image_index: Tensor | None = None,
+        encoder_outputs: BaseModelOutput | None = None,
+        past_key_values: LrcnState | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> Seq2SeqLMOutput:
+        """Score next words.
+
+        - pixel_values (images, 3, H, W), or encoder_outputs that hold their features (images, 1, F);
+        - decoder_input_ids (B, T): words so far, the start id first; by default `labels` moved right by one step;
+        - labels (B, T): the words to come, -100 where there is none. The loss is their mean negative log-likelihood,
+          or the sum divided by num_items_in_batch;
+        - image_index (B,): the row of pixel_values that each sentence describes, where pictures have several; without
+          it sentence and picture numbers must agree.
+
+        Gives logits (B, T, V), the loss, and the state after the last step as past_key_values.
+        """
+        encoded = (self.encoder(pixel_values) if encoder_outputs is None else encoder_outputs)[0]
+        return self.score_words(encoded, decoder_input_ids, labels, image_index, past_key_values, num_items_in_batch)
+
+    def decode(self, words: Tensor, features: Tensor, state: LrcnState | None = None) -> tuple[Tensor, LrcnState]:
+        hidden, state = self.decoder(self.embed(words), features, state)
+        return self.predict(hidden), state
 
 
 def _chosen_in(generation_config: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import resource
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,33 @@ def little_memory():
 @pytest.fixture(params=["lstm", "rnn"])
 def cell(request):
     return request.param
+
+
+@pytest.fixture
+def authors_search():
+    def search(predict, prompt, beams, limit=7, groups=1, penalty=0.0, end=0):
+        """The rule in lists: [(score, words)], best first. One group without a penalty is the authors' beam search."""
+        pools = [[(0.0, prompt, False)] for _ in range(groups)]
+        while not all(finished for pool in pools for _, _, finished in pool):
+            taken = Counter()  # words that earlier groups have just chosen
+            for number, pool in enumerate(pools):
+                candidates = []  # (score to rank by, score, words, finished, new word)
+                for score, words, finished in pool:
+                    if finished:
+                        candidates.append((score, score, words, True, None))
+                        continue
+                    for word, log_p in enumerate(predict(words)):
+                        longer = [*words, word]
+                        ended = word == end or len(longer) == len(prompt) + limit
+                        score_now = score + log_p
+                        candidates.append((score_now - penalty * taken[word], score_now, longer, ended, word))
+                best = sorted(candidates, key=lambda candidate: -candidate[0])[: beams // groups]
+                taken.update(word for *_, word in best if word is not None)
+                pools[number] = [(score, words, finished) for _, score, words, finished, _ in best]
+        found = sorted((hypothesis for pool in pools for hypothesis in pool), key=lambda hypothesis: -hypothesis[0])
+        return [(score, words) for score, words, _ in found]
+
+    return search
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ The references run every hypothesis from its first word, so they hold no state t
 """
 
 import itertools
-from collections import Counter
 from functools import partial
 
 import pytest
@@ -24,29 +23,6 @@ def next_log_p(model, encoded, words):
     return logits.double().log_softmax(-1).tolist()
 
 
-def reference_search(predict, prompt, beams, limit=LIMIT, groups=1, penalty=0.0):
-    """The rule in lists: [(score, words)], best first. One group without a penalty is the authors' beam search."""
-    pools = [[(0.0, prompt, False)] for _ in range(groups)]
-    while not all(finished for pool in pools for _, _, finished in pool):
-        taken = Counter()  # words that earlier groups have just chosen
-        for number, pool in enumerate(pools):
-            candidates = []  # (score to rank by, score, words, finished, new word)
-            for score, words, finished in pool:
-                if finished:
-                    candidates.append((score, score, words, True, None))
-                    continue
-                for word, log_p in enumerate(predict(words)):
-                    longer = [*words, word]
-                    ended = word == END or len(longer) == len(prompt) + limit
-                    score_now = score + log_p
-                    candidates.append((score_now - penalty * taken[word], score_now, longer, ended, word))
-            best = sorted(candidates, key=lambda candidate: -candidate[0])[: beams // groups]
-            taken.update(word for *_, word in best if word is not None)
-            pools[number] = [(score, words, finished) for _, score, words, finished, _ in best]
-    found = sorted((hypothesis for pool in pools for hypothesis in pool), key=lambda hypothesis: -hypothesis[0])
-    return [(score, words) for score, words, _ in found]
-
-
 def assert_same(found, expected):
     assert [words for _, words in found] == [words for _, words in expected]
     assert [score for score, _ in found] == pytest.approx([score for score, _ in expected], abs=1e-4)
@@ -63,14 +39,14 @@ def _no_gradients():
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_beams_of_a_batch_follow_the_authors_rule(seed, tiny_captioner, features, searched):
+def test_beams_of_a_batch_follow_the_authors_rule(seed, tiny_captioner, features, searched, authors_search):
     model = tiny_captioner(seed, wiring=WIRINGS[seed % 4], cell="rnn" if seed % 5 == 4 else "lstm")
     encoded = features(3, seed=seed)
     for beams, prompt in ((2, (0,)), (3, (0, 5)), (5, (0,)), (5, (0, 3, 7, 2))):
         found, _ = searched(model, encoded, beams, prompt)
         for picture in range(3):
             predict = partial(next_log_p, model, one_picture(encoded, picture))
-            assert_same(found[picture], reference_search(predict, list(prompt), beams))
+            assert_same(found[picture], authors_search(predict, list(prompt), beams))
 
 
 def test_the_state_must_follow_its_hypothesis(tiny_captioner, features, monkeypatch, searched):
@@ -107,14 +83,14 @@ def test_a_very_wide_beam_finds_what_enumeration_finds(tiny_captioner, features,
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_groups_follow_the_rule_of_diverse_beam_search(seed, tiny_captioner, features, searched):
+def test_groups_follow_the_rule_of_diverse_beam_search(seed, tiny_captioner, features, searched, authors_search):
     model, encoded = tiny_captioner(seed, wiring=WIRINGS[seed % 4]), features(2, seed=seed)
     for beams, groups, penalty in ((4, 2, 0.5), (6, 3, 1.5), (3, 3, 0.5), (6, 2, 0.0), (4, 1, 2.0)):
         search = partial(beam_search, num_groups=groups, diversity_penalty=penalty)
         found, _ = searched(model, encoded, beams, custom_generate=search)
         for picture in range(2):
             predict = partial(next_log_p, model, one_picture(encoded, picture))
-            expected = reference_search(predict, [0], beams, groups=groups, penalty=penalty)
+            expected = authors_search(predict, [0], beams, groups=groups, penalty=penalty)
             assert_same(found[picture], expected)
 
 
@@ -138,14 +114,16 @@ def test_a_heavy_penalty_gives_every_group_its_own_first_word(tiny_captioner, fe
         assert len({words[1] for _, words in hypotheses}) == 5
 
 
-def test_groups_wider_than_the_vocabulary_find_no_more_than_there_is(tiny_captioner, features, searched):
+def test_groups_wider_than_the_vocabulary_find_no_more_than_there_is(
+    tiny_captioner, features, searched, authors_search
+):
     for seed in range(3):
         model, encoded = tiny_captioner(seed, vocab_size=3), features(1, seed=seed)
         found, _ = searched(
             model, encoded, 8, custom_generate=partial(beam_search, num_groups=2, diversity_penalty=0.7)
         )
         predict = partial(next_log_p, model, encoded)
-        assert_same(found[0], reference_search(predict, [0], 8, groups=2, penalty=0.7))
+        assert_same(found[0], authors_search(predict, [0], 8, groups=2, penalty=0.7))
 
 
 def test_the_groups_can_be_named_in_the_call(tiny_captioner, features, searched):
@@ -160,7 +138,7 @@ def test_groups_must_share_the_beams_evenly(tiny_captioner, features, searched):
         searched(tiny_captioner(), features(1), 5, custom_generate=partial(beam_search, num_groups=2))
 
 
-def test_logits_processors_forbid_words_in_beams_too(tiny_captioner, features, searched):
+def test_logits_processors_forbid_words_in_beams_too(tiny_captioner, features, searched, authors_search):
     model, encoded = tiny_captioner(2), features(2)
     found, _ = searched(model, encoded, 5, min_new_tokens=4, suppress_tokens=[3, 4])
     for hypotheses in found:
@@ -171,7 +149,7 @@ def test_logits_processors_forbid_words_in_beams_too(tiny_captioner, features, s
         log_p = next_log_p(model, one_picture(encoded, 0), words)
         return [p if w not in (3, 4) and (w != END or len(words) > 4) else -float("inf") for w, p in enumerate(log_p)]
 
-    assert_same(found[0], reference_search(allowed, [0], 5))
+    assert_same(found[0], authors_search(allowed, [0], 5))
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0, 2.0])
