@@ -21,6 +21,7 @@ RULES = {
     "models": set(),
     "pipelines": {"models"},
     "scoring": set(),
+    "backbones": {"models"},
     "data": {"models"},
     "publishing": {"models", "plugins", "tasks", "hookspecs"},
     "streaming": {"models", "data"},
@@ -37,7 +38,7 @@ RULES = {
         *("plugins", "publishing", "scoring", "streaming", "timeline", "training"),
     },
     "train": {"lrcn_cli"},
-    "a plugin": {"lrcn_hub", "tasks", "hookspecs", "models", "data", "scoring"},
+    "a plugin": {"lrcn_hub", "tasks", "hookspecs", "models", "backbones", "data", "scoring"},
 }
 # What a room may import from outside; a room not named may import anything installed.
 FOREIGN = {

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from transformers import PreTrainedConfig, TimmWrapperConfig
 
 from lrcn_activity.options import CAFFENET, HYBRID, ActivityModelOptions, check_names
+from lrcn_hub.backbones import backbone_config, make_backbone, timm_network
 from lrcn_hub.models import (
     CaffeNetConfig,
     LrcnActivityConfig,
@@ -18,11 +13,7 @@ from lrcn_hub.models import (
     LrcnForVideoClassification,
     LrcnVideoProcessor,
 )
-from lrcn_hub.models.backbones_lrcn import build_backbone, load_backbone_weights, measure_feature_size
 from lrcn_hub.models.video_processing_lrcn import FLOW_MEAN
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 BEFORE_CROP = (240 / 227, 320 / 227)  # sequence_input_layer.py: frames of 240 x 320, of which 227 x 227 are taken
 
@@ -40,7 +31,7 @@ def build_video_processor(options: ActivityModelOptions, stream: str) -> LrcnVid
             size={"height": height, "width": width}, crop_size={"height": side, "width": side}, stream=stream, **mean
         )
     else:
-        processor = LrcnVideoProcessor.for_timm(_timm_network(options), options.image_size, stream)
+        processor = LrcnVideoProcessor.for_timm(timm_network(options, (HYBRID, CAFFENET)), options.image_size, stream)
     check_names("preprocessing", options.preprocessing, LrcnVideoProcessor.valid_kwargs.__annotations__)
     values = {**processor.to_dict(), "num_frames": options.num_frames, **options.preprocessing}
     return LrcnVideoProcessor(**values)
@@ -53,11 +44,11 @@ def build_recogniser(processor: LrcnActivityProcessor, options: ActivityModelOpt
     """
     side = _picture_side(processor)
     feature = options.feature or ("fc6" if options.backbone in (CAFFENET, HYBRID) else "pooled")
-    backbone_config = _backbone_config(options, side)
-    backbone, feature_size = _backbone(backbone_config, feature, side, options)
+    config_of_backbone = backbone_config(options, side)
+    backbone, feature_size = make_backbone(config_of_backbone, feature, side, options)
     names = processor.class_names
     config = LrcnActivityConfig(
-        backbone_config=backbone_config,
+        backbone_config=config_of_backbone,
         feature=feature,
         feature_size=feature_size,
         hidden_size=options.hidden_size,
@@ -82,61 +73,3 @@ def _picture_side(processor: LrcnActivityProcessor) -> int:
             "size: crop them (do_center_crop), or set a size of equal height and width"
         )
     return int(height)
-
-
-def _backbone_config(options: ActivityModelOptions, side: int) -> PreTrainedConfig:
-    if options.backbone == HYBRID:
-        return CaffeNetConfig.hybrid(image_size=side, **options.backbone_options)
-    if options.backbone == CAFFENET:
-        return CaffeNetConfig(image_size=side, **options.backbone_options)
-    return TimmWrapperConfig(architecture=options.backbone, num_classes=0, model_args=options.backbone_options or None)
-
-
-def _timm_network(options: ActivityModelOptions) -> Any:
-    import timm
-
-    if not timm.is_model(options.backbone):
-        near = difflib.get_close_matches(options.backbone, [CAFFENET, HYBRID, *timm.list_models()], n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(
-            f"unknown backbone {options.backbone!r}{hint}; it is {HYBRID}, {CAFFENET} or one of timm.list_models()"
-        )
-    try:
-        return timm.create_model(options.backbone, **options.backbone_options)
-    except (RuntimeError, TypeError) as error:  # timm's words for an unknown tag or option
-        raise ValueError(
-            f"backbone {options.backbone}, backbone_options {options.backbone_options}: {error}"
-        ) from error
-
-
-def _backbone(
-    config: PreTrainedConfig, feature: str, side: int, options: ActivityModelOptions
-) -> tuple[PreTrainedModel, int]:
-    """Make the backbone, with its weights, and count the values of its feature."""
-    try:
-        backbone = build_backbone(config, feature, pretrained=options.backbone_pretrained)
-    except OSError as error:
-        raise OSError(
-            f"the published weights of {options.backbone} are not in the cache and cannot be fetched; connect to the "
-            f"network once, give a file of them as backbone_weights, or go on without (backbone_pretrained: false). "
-            f"{error}"
-        ) from error
-    except RuntimeError as error:  # torch's words for a network that ends before it begins, timm's for no weights
-        raise ValueError(f"backbone {options.backbone} for frames of {side} x {side}: {error}") from error
-    if options.backbone_weights:
-        _load_weights(backbone, options.backbone_weights)
-    try:
-        return backbone, measure_feature_size(backbone, side)
-    except RuntimeError as error:
-        raise ValueError(f"backbone {options.backbone} cannot see frames of {side} x {side}: {error}") from error
-
-
-def _load_weights(backbone: PreTrainedModel, file: str) -> None:
-    try:
-        load_backbone_weights(backbone, load_file(file))
-    except SafetensorError as error:
-        raise ValueError(
-            f"{file}: no sound safetensors file, and weights in no other form are read: {error}"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error

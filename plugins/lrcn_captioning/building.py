@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from transformers import AutoTokenizer, PreTrainedConfig, TimmWrapperConfig
+from transformers import AutoTokenizer
 
 from lrcn_captioning.options import CAFFENET, CaptioningModelOptions, check_names
+from lrcn_hub.backbones import backbone_config, make_backbone, timm_network
 from lrcn_hub.data.text import build_word_tokenizer, count_vocabulary, read_vocabulary
 from lrcn_hub.models import (
     CaffeNetConfig,
@@ -20,11 +18,10 @@ from lrcn_hub.models import (
     LrcnForImageCaptioning,
     LrcnImageProcessor,
 )
-from lrcn_hub.models.backbones_lrcn import build_backbone, load_backbone_weights, measure_feature_size
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 BEFORE_CROP = 256 / 227  # lrcn.prototxt: pictures are warped to 256 x 256, of which 227 x 227 are taken
 
@@ -62,7 +59,7 @@ def build_image_processor(options: CaptioningModelOptions) -> LrcnImageProcessor
             size={"height": before_crop, "width": before_crop}, crop_size={"height": side, "width": side}
         )
     else:
-        processor = LrcnImageProcessor.for_timm(_timm_network(options), options.image_size)
+        processor = LrcnImageProcessor.for_timm(timm_network(options, (CAFFENET,)), options.image_size)
     check_names("preprocessing", options.preprocessing, LrcnImageProcessor.valid_kwargs.__annotations__)
     return LrcnImageProcessor(**{**processor.to_dict(), **options.preprocessing})
 
@@ -74,11 +71,11 @@ def build_captioner(processor: LrcnCaptioningProcessor, options: CaptioningModel
     """
     side = _picture_side(processor)
     feature = options.feature or ("fc8" if options.backbone == CAFFENET else "pooled")
-    backbone_config = _backbone_config(options, side)
-    backbone, feature_size = _backbone(backbone_config, feature, side, options)
+    config_of_backbone = backbone_config(options, side)
+    backbone, feature_size = make_backbone(config_of_backbone, feature, side, options)
     tokenizer = processor.tokenizer
     config = LrcnCaptioningConfig(
-        backbone_config=backbone_config,
+        backbone_config=config_of_backbone,
         feature=feature,
         feature_size=feature_size,
         wiring=options.wiring,
@@ -108,57 +105,3 @@ def _picture_side(processor: LrcnCaptioningProcessor) -> int:
             "size: crop them (do_center_crop), or set a size of equal height and width"
         )
     return int(height)
-
-
-def _backbone_config(options: CaptioningModelOptions, side: int) -> PreTrainedConfig:
-    if options.backbone == CAFFENET:
-        return CaffeNetConfig(image_size=side, **options.backbone_options)
-    return TimmWrapperConfig(architecture=options.backbone, num_classes=0, model_args=options.backbone_options or None)
-
-
-def _timm_network(options: CaptioningModelOptions) -> Any:
-    import timm
-
-    if not timm.is_model(options.backbone):
-        near = difflib.get_close_matches(options.backbone, [CAFFENET, *timm.list_models()], n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"unknown backbone {options.backbone!r}{hint}; it is {CAFFENET} or one of timm.list_models()")
-    try:
-        return timm.create_model(options.backbone, **options.backbone_options)
-    except (RuntimeError, TypeError) as error:  # timm's words for an unknown tag or option
-        raise ValueError(
-            f"backbone {options.backbone}, backbone_options {options.backbone_options}: {error}"
-        ) from error
-
-
-def _backbone(
-    config: PreTrainedConfig, feature: str, side: int, options: CaptioningModelOptions
-) -> tuple[PreTrainedModel, int]:
-    """Make the backbone, with its weights, and count the values of its feature."""
-    try:
-        backbone = build_backbone(config, feature, pretrained=options.backbone_pretrained)
-    except OSError as error:
-        raise OSError(
-            f"the published weights of {options.backbone} are not in the cache and cannot be fetched; connect to the "
-            f"network once, give a file of them as backbone_weights, or go on without (backbone_pretrained: false). "
-            f"{error}"
-        ) from error
-    except RuntimeError as error:  # torch's words for a network that ends before it begins, timm's for no weights
-        raise ValueError(f"backbone {options.backbone} for pictures of {side} x {side}: {error}") from error
-    if options.backbone_weights:
-        _load_weights(backbone, options.backbone_weights)
-    try:
-        return backbone, measure_feature_size(backbone, side)
-    except RuntimeError as error:
-        raise ValueError(f"backbone {options.backbone} cannot see pictures of {side} x {side}: {error}") from error
-
-
-def _load_weights(backbone: PreTrainedModel, file: str) -> None:
-    try:
-        load_backbone_weights(backbone, load_file(file))
-    except SafetensorError as error:
-        raise ValueError(
-            f"{file}: no sound safetensors file, and weights in no other form are read: {error}"
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
