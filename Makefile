@@ -17,8 +17,9 @@ setup: $(INSTALLED)  ## make the virtual environment
 demo: $(INSTALLED)  ## train on built-in pictures and videos, judge, watch live, and write a report (minutes)
 	$(BIN)/lrcn demo
 
+# Two processes of one thread each: networks of a few units gain nothing from a second thread.
 test: $(INSTALLED)  ## run every test
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(INSTALLED)  ## lint, format and types
 	$(BIN)/ruff format --check .
