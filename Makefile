@@ -19,7 +19,7 @@ demo: $(INSTALLED)  ## train on built-in pictures and videos, judge, watch live,
 
 # Two processes of one thread each: networks of a few units gain nothing from a second thread.
 test: $(INSTALLED)  ## run every test
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED)  ## lint, format and types
 	$(BIN)/ruff format --check .
