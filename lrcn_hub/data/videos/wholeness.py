@@ -25,7 +25,11 @@ def missing_bytes(path: str | os.PathLike[str]) -> int:
             end = _end_of_segment(file)
         else:
             return 0
-        return max(0, end - os.fstat(file.fileno()).st_size)
+        return max(0, end - _length(file))
+
+
+def _length(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _end_of_riff(file: BinaryIO) -> int:
@@ -50,12 +54,17 @@ def _end_of_boxes(file: BinaryIO) -> int:
         if size < 8 or not kind.isalnum():
             return end
         end += size
+        if end > _length(file):  # perhaps beyond where one can seek
+            return end
 
 
 def _end_of_segment(file: BinaryIO) -> int:
     """RFC 8794: the header element, then the segment, whose size has only ones while it is unknown."""
     file.seek(4)
-    file.seek(_element_size(file) or 0, os.SEEK_CUR)
+    header = _element_size(file) or 0
+    if file.tell() + header > _length(file):  # perhaps beyond where one can seek
+        return 0
+    file.seek(header, os.SEEK_CUR)
     if file.read(4) != _SEGMENT:
         return 0
     size = _element_size(file)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lrcn_hub.data.videos.wholeness import missing_bytes
@@ -40,6 +40,8 @@ HEADS = [b"RIFF", b"\0\0\0\x08ftyp", b"\x1a\x45\xdf\xa3", b""]
 
 
 @given(st.sampled_from(HEADS), st.binary(max_size=80))
+@example(b"\x1a\x45\xdf\xa3", b"\x01\x00\x00\x00\x00\x00\x00")  # a header of 2**48 bytes
+@example(b"", b"\0\0\0\x01ftyp" + b"\x7f" + b"\xff" * 7)  # a box of 2**63 bytes
 def test_any_bytes_are_survived(tmp_path_factory, head, data):
     path = tmp_path_factory.getbasetemp() / "bytes"
     path.write_bytes(head + data)
