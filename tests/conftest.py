@@ -9,6 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+
+# The same examples in every run; `pytest --hypothesis-profile default` goes looking for others.
+settings.register_profile("repeated", derandomize=True)
+settings.load_profile("repeated")
 
 
 @pytest.fixture(scope="session")
