@@ -62,7 +62,7 @@ class Plan:
         arguments = ["--recipe", str(self.recipe_file), "--training.disable_tqdm", "true"]
         if self.overwrite:
             arguments += ["--training.overwrite_output_dir", "true"]
-        log = logs / f"{self.name.replace(' ', '-')}.log"
+        log = logs / f"{self.name.replace(',', '').replace(' ', '-')}.log"
         return Job(self.name, self.module, arguments, log, training["max_steps"], int(training["logging_steps"]))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import subprocess
@@ -14,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
-
-logger = logging.getLogger(__name__)
 
 LAST_LINES = 15  # of what a process said, that are shown when it fails
 
@@ -62,7 +59,7 @@ def _run(job: Job, place: int, environment: dict[str, str], running: list[subpro
     bar = tqdm(total=job.steps, desc=job.name, unit="step", position=place, disable=None)
     with (
         bar,
-        job.log.open("w", encoding="utf-8") as log,
+        job.log.open("w", buffering=1, encoding="utf-8") as log,
         subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
         ) as process,
@@ -73,8 +70,6 @@ def _run(job: Job, place: int, environment: dict[str, str], running: list[subpro
             log.write(line)
             last.append(line)
             bar.update(_steps_in(line, job))
-            if "'eval_" in line:
-                logger.debug("%s: %s", job.name, line.strip())
     if process.returncode:
         said = "".join(last).strip()
         raise ChildProcessError(f"training {job.name} failed; {job.log} has all it said, at last:\n{said}")
