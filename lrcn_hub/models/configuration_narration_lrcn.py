@@ -119,8 +119,6 @@ class LrcnNarrationConfig(PreTrainedConfig):
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}")
-        if self.variant.startswith("decoder-") and not self.node_sizes:
-            raise ValueError(f"variant {self.variant} needs node_sizes, the number of labels of each node")
         for size in self.node_sizes:
             check_count("node_sizes", size, MAX_LABELS)
         widths = ("feature_size", "vocab_size", "source_size")

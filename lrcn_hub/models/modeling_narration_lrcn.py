@@ -59,6 +59,9 @@ class LrcnNarrationEncoder(LrcnPreTrainedModel):
     def __init__(self, config: LrcnNarrationConfig, backbone: PreTrainedModel | None = None):
         super().__init__(config)
         self.main_input_name = MAIN_INPUTS.get(config.variant, "nodes")
+        # Not the configuration's to refuse: transformers makes one of defaults alone, to compare with.
+        if self.main_input_name == "nodes" and not config.node_sizes:
+            raise ValueError(f"variant {config.variant} needs node_sizes, the number of labels of each node")
         sizes: dict[str, Any] = {"hidden_size": config.hidden_size, "dropout": config.lstm_dropout}
         if config.variant == "encoder-decoder":
             self.embedding = nn.Embedding(config.source_size, config.embedding_size)

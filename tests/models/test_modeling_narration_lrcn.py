@@ -279,7 +279,6 @@ def test_a_saved_narrator_is_the_same_for_the_auto_classes(options, tmp_path):
     ("options", "message"),
     [
         ({"variant": "decoder"}, "variant is 'decoder'; it must be one of encoder-decoder, decoder-max"),
-        ({"variant": "decoder-max", "node_sizes": []}, "decoder-max needs node_sizes"),
         ({"node_sizes": [3, 0]}, "node_sizes"),
         ({"node_sizes": [3], "visual_layer": 3}, "visual_layer"),
         ({"variant": "frames", "num_layers": 3}, "num_layers is 3; S2VT's shared stack has 2"),
@@ -289,6 +288,11 @@ def test_a_saved_narrator_is_the_same_for_the_auto_classes(options, tmp_path):
 def test_a_configuration_that_cannot_be_is_refused_by_name(options, message):
     with pytest.raises(ValueError, match=message):
         LrcnNarrationConfig(**options)
+
+
+def test_a_narrator_of_nodes_without_their_sizes_is_refused_though_its_configuration_is_the_default():
+    with pytest.raises(ValueError, match="decoder-prob needs node_sizes"):
+        LrcnForVideoNarration(LrcnNarrationConfig())
 
 
 def test_the_wrong_kind_of_input_is_refused_by_name():
