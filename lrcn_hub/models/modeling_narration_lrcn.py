@@ -3,6 +3,7 @@
 Sizes in comments: B batch, T steps read or spoken, H hidden units, V words, F a frame's feature, L layers.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,9 +30,11 @@ class LrcnTwoLayers(nn.Module):
         self.frames = LrcnStack(frame_size, 0, hidden_size, 1, dropout=dropout)
         self.words = LrcnStack(hidden_size + embedding_size, 0, hidden_size, 1, dropout=dropout)
 
-    def read(self, frames: Tensor, mask: Tensor | None) -> tuple[Tensor, LrcnState]:
+    def read(
+        self, frames: Tensor, state: LrcnState | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, LrcnState]:
         """Read frames (B, T, frame_size) where `mask` (B, T) is True; outputs (B, T, H) and the state of both."""
-        return self._run(frames, frames.new_zeros(*frames.shape[:2], self.embedding_size), None, mask)
+        return self._run(frames, frames.new_zeros(*frames.shape[:2], self.embedding_size), state, mask)
 
     def speak(self, words: Tensor, state: LrcnState) -> tuple[Tensor, LrcnState]:
         """Go on from `state` with embedded words (B, T, E); outputs (B, T, H) and the state of both."""
@@ -49,6 +52,18 @@ class LrcnTwoLayers(nn.Module):
 def _parted(state: LrcnState) -> tuple[LrcnState, LrcnState]:
     """Split the state of two layers into that of each."""
     return tuple(LrcnState([h], [c], state.steps) for h, c in zip(state.hidden, state.cell, strict=True))  # type: ignore[return-value]
+
+
+@dataclass
+class LrcnReading:
+    """What has been read of B videos so far: a value of fixed size, to go on from and to speak of at any moment.
+
+    `encoded` (B, D) is what the encoder gives for the frames so far: h and c of its layers in a row, or the mean of
+    the features. `counts` (B,) is the number of frames; where it is 0, nothing has been read.
+    """
+
+    encoded: Tensor
+    counts: Tensor
 
 
 class LrcnNarrationEncoder(LrcnPreTrainedModel):
@@ -93,7 +108,7 @@ class LrcnNarrationEncoder(LrcnPreTrainedModel):
         if self.config.variant == "encoder-decoder":
             return BaseModelOutput(self._read_words(given, source_mask)[:, None])
         if self.config.variant == "frames":
-            return BaseModelOutput(self._read_frames(given, frame_mask)[:, None])
+            return BaseModelOutput(self.read_on(given, frame_mask).encoded[:, None])
         return BaseModelOutput(self._node_vector(given)[:, None])
 
     def _node_vector(self, nodes: Tensor) -> Tensor:
@@ -109,17 +124,31 @@ class LrcnNarrationEncoder(LrcnPreTrainedModel):
         _, state = self.stack(self.embedding(source_ids), mask=_needed(mask))
         return _in_a_row(state)
 
-    def _read_frames(self, frames: Tensor, mask: Tensor | None) -> Tensor:
+    def read_on(self, frames: Tensor, mask: Tensor | None = None, reading: LrcnReading | None = None) -> LrcnReading:
+        """Go on from `reading` with frames (B, T, 3, H, W), or their features (B, T, F), where `mask` (B, T) is True.
+
+        Without `reading` it is the beginning. In pieces of any length or all at once, what has been read is the same.
+        """
         features = self._frame_features(frames, mask)
+        counts = features.new_full((len(features),), features.shape[1], dtype=torch.int64)
+        if mask is not None:
+            counts = mask.sum(1)
+        total = counts if reading is None else reading.counts + counts
         if not self.config.starts_from_state:
-            if mask is None:
-                return features.mean(1)
-            weights = mask[..., None].to(features.dtype)
-            return (features * weights).sum(1) / weights.sum(1).clamp(min=1)
-        projected = self.project(features)
+            return LrcnReading(_running_mean(features, mask, counts, reading), total)
+        state = None if reading is None else _from_a_row(reading.encoded, self.config.hidden_size)
         read = self.stack.read if isinstance(self.stack, LrcnTwoLayers) else self.stack
-        _, state = read(projected, mask=_needed(mask))
-        return _in_a_row(state)
+        _, state = read(self.project(features), state=state, mask=_needed(mask))
+        return LrcnReading(_in_a_row(state), total)
+
+    def nothing_read(self, rows: int) -> LrcnReading:
+        """The reading of `rows` videos of which no frame has been read: `read_on` begins there as without one."""
+        config, like = self.config, next(self.parameters(), torch.zeros(()))
+        layers = 2 if config.frame_reader == "shared" else config.num_layers
+        size = 2 * layers * config.hidden_size if config.starts_from_state else config.feature_size
+        return LrcnReading(
+            like.detach().new_zeros(rows, size), torch.zeros(rows, dtype=torch.int64, device=like.device)
+        )
 
     def _frame_features(self, frames: Tensor, mask: Tensor | None) -> Tensor:
         """Look at the real frames only; features (B, T, F)."""
@@ -140,6 +169,24 @@ def _needed(mask: Tensor | None) -> Tensor | None:
 
 def _in_a_row(state: LrcnState) -> Tensor:
     return torch.cat([*state.hidden, *state.cell], dim=-1)  # (B, 2 L H)
+
+
+def _from_a_row(encoded: Tensor, hidden_size: int) -> LrcnState:
+    parts = list(encoded.split(hidden_size, dim=-1))
+    return LrcnState(parts[: len(parts) // 2], parts[len(parts) // 2 :])
+
+
+def _running_mean(features: Tensor, mask: Tensor | None, counts: Tensor, before: LrcnReading | None) -> Tensor:
+    """The mean of `features` (B, T, F), `counts` (B,) of them in each row, and of those read before."""
+    if mask is None:
+        mean = features.mean(1)
+    else:
+        weights = mask[..., None].to(features.dtype)
+        mean = (features * weights).sum(1) / weights.sum(1).clamp(min=1)
+    if before is None:
+        return mean
+    share = counts / (before.counts + counts).clamp(min=1)  # of the new frames
+    return before.encoded + share[:, None].to(mean.dtype) * (mean - before.encoded)
 
 
 class LrcnForVideoNarration(LrcnSentenceModel):
@@ -214,7 +261,7 @@ class LrcnForVideoNarration(LrcnSentenceModel):
             hidden, state = self.decoder(self.embed(words), features, state)
             return self.predict(hidden), state
         if state is None:
-            state = self._state_read(features)
+            state = _from_a_row(features, self.config.hidden_size)  # where the encoder has left off
         seen, embedded = state.steps, self.embed(words)
         spoken = []
         if seen == 0 and self.config.schedule == "overlapping":  # the last step that read says the first word
@@ -225,11 +272,6 @@ class LrcnForVideoNarration(LrcnSentenceModel):
         state = LrcnState(state.hidden, state.cell, seen + words.shape[1])
         return self.predict(torch.cat(spoken, dim=1)), state
 
-    def _state_read(self, features: Tensor) -> LrcnState:
-        """The state in which the encoder has left off."""
-        parts = list(features.split(self.config.hidden_size, dim=-1))
-        return LrcnState(parts[: len(parts) // 2], parts[len(parts) // 2 :])
-
     def _speak(self, embedded: Tensor, state: LrcnState) -> tuple[Tensor, LrcnState]:
         if self._is_two_layers:
             return self.encoder.stack.speak(embedded, state)
@@ -237,4 +279,4 @@ class LrcnForVideoNarration(LrcnSentenceModel):
         return stack(embedded, state=state)
 
 
-__all__ = ["LrcnForVideoNarration"]
+__all__ = ["LrcnForVideoNarration", "LrcnReading"]
