@@ -5,6 +5,11 @@ from lrcn_hub.data.moving_shapes.activity_tables import draw_example, load_activ
 from lrcn_hub.data.moving_shapes.captions import describe, human_caption, oracle_caption
 from lrcn_hub.data.moving_shapes.checker import CaptionCheck, check_caption, check_captions
 from lrcn_hub.data.moving_shapes.drawing import draw_scene
+from lrcn_hub.data.moving_shapes.events import NARRATION_NODES as NARRATION_NODES
+from lrcn_hub.data.moving_shapes.events import Event, event_odds, random_events
+from lrcn_hub.data.moving_shapes.narration_sentences import describe_event, describe_events, oracle_sentence
+from lrcn_hub.data.moving_shapes.narration_tables import draw_narrated, load_narration_tables
+from lrcn_hub.data.moving_shapes.node_noise import node_quality, noisy_nodes
 from lrcn_hub.data.moving_shapes.scenes import Scene, SceneObject, random_scene
 from lrcn_hub.data.moving_shapes.tables import load_captioning_tables
 from lrcn_hub.data.moving_shapes.videos import draw_action, write_video
@@ -12,19 +17,29 @@ from lrcn_hub.data.moving_shapes.videos import draw_action, write_video
 __all__ = [
     "ACTIONS",
     "CaptionCheck",
+    "Event",
     "Scene",
     "SceneObject",
     "check_caption",
     "check_captions",
     "describe",
+    "describe_event",
+    "describe_events",
     "draw_action",
     "draw_example",
+    "draw_narrated",
     "draw_scene",
+    "event_odds",
     "human_caption",
     "load_activity_tables",
     "load_captioning_tables",
+    "load_narration_tables",
+    "node_quality",
+    "noisy_nodes",
     "oracle_caption",
+    "oracle_sentence",
     "random_action",
+    "random_events",
     "random_scene",
     "write_video",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ from PIL import Image
 
 from lrcn_hub.data.moving_shapes.actions import FORWARD, random_action
 from lrcn_hub.data.moving_shapes.drawing import draw_scene
+from lrcn_hub.data.moving_shapes.scenes import Scene
 
 TEXTURE = 12  # grey levels by which a spot of the texture is lighter or darker
 SPOTS = 9  # from one side to the other
@@ -28,10 +30,16 @@ def draw_action(action: str, random: Random, picture_size: int = 48) -> Frames:
     """
     if action in FORWARD:
         return draw_action(FORWARD[action], random, picture_size)[::-1]
-    camera = np.random.RandomState(random.getrandbits(32))  # the same numbers in every version of numpy
+    camera_seed = random.getrandbits(32)
+    return film(random_action(action, random), camera_seed, picture_size)
+
+
+def film(scenes: Sequence[Scene], camera_seed: int, picture_size: int) -> Frames:
+    """Draw one frame of each scene: uint8 RGB, (frames, picture_size, picture_size, 3)."""
+    camera = np.random.RandomState(camera_seed)  # the same numbers in every version of numpy
     spots = camera.randint(0, 2 * TEXTURE + 1, (SPOTS, SPOTS)).astype(np.uint8)
     texture = np.asarray(Image.fromarray(spots).resize((picture_size, picture_size), Image.Resampling.BICUBIC))
-    pictures = [draw_scene(scene, picture_size) for scene in random_action(action, random)]
+    pictures = [draw_scene(scene, picture_size) for scene in scenes]
     frames = np.stack([np.asarray(picture) for picture in pictures]).astype(np.int16)
     frames += texture[:, :, None] - np.int16(TEXTURE)
     frames += camera.randint(-NOISE, NOISE + 1, frames.shape, dtype=np.int16)
