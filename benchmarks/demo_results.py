@@ -1,6 +1,6 @@
 """The demo's figures over several seeds, on both splits of the pictures and on videos, into docs/results.json.
 
-For every seed ``lrcn demo --harder`` runs in a process of its own, in outputs/results/COMMIT/seed-N. What is found
+For every seed ``lrcn demo --thorough`` runs in a process of its own, in outputs/results/COMMIT/seed-N. What is found
 finished there is taken as it is, unless tracked files differ from the commit (which is then written with a +). Each
 figure is given for every seed, with mean and smallest.
 
@@ -31,7 +31,7 @@ def run_demo(seed: int, folder: Path) -> dict[str, Any]:
     """Run the demo for one seed, its output shown as it comes; gives its results.json."""
     file = folder / "results.json"
     if not file.is_file():
-        command = [sys.executable, "-m", "lrcn_cli", "demo", "--harder", "--seed", str(seed)]
+        command = [sys.executable, "-m", "lrcn_cli", "demo", "--thorough", "--seed", str(seed)]
         subprocess.run([*command, "--output_dir", str(folder)], check=True)
     results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return results

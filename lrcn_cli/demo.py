@@ -11,7 +11,8 @@ arguments:
   --output_dir DIR   where models and report go (default outputs/demo)
   --split SPLIT      what is held out of the pictures: pairs of objects never seen together (the default), or
                      combinations of colour and shape never seen on one object
-  --harder           train and judge a captioner on combinations as well
+  --thorough         compare more, in about twice the time: a captioner on combinations as well, and on videos a
+                     network that is shown the mean of all frames
   --seed N           draws other pictures, videos and initial weights (default 0)
 
 Every option of `lrcn train` goes as well, for all trainings, such as --max_steps 200, or --overwrite_output_dir to
@@ -19,7 +20,7 @@ begin anew; with a task's name before it for that task alone, such as --captioni
 
 EXAMPLES = """
 lrcn demo
-lrcn demo --output_dir my-demo --harder
+lrcn demo --output_dir my-demo --thorough
 """
 
 

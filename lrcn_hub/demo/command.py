@@ -24,7 +24,8 @@ from lrcn_hub.training.command import parse_command
 REPORT_FILE, RESULTS_FILE = "report.html", "results.json"
 
 USAGE = """\
-usage: lrcn demo [--output_dir DIR] [--split pairs|combinations] [--harder] [--seed N] [--section.option VALUE ...]
+usage: lrcn demo [--output_dir DIR] [--split pairs|combinations] [--thorough] [--seed N]
+                 [--section.option VALUE ...]
 
 Trains a small captioner on built-in pictures and a small recogniser on built-in videos, side by side, judges them
 beside baselines on held-out ones, loads them again in a new process, watches an endless video, and writes
@@ -34,7 +35,8 @@ uses what is already there.
   --output_dir DIR   where all of it goes (default outputs/demo)
   --split SPLIT      what is held out of the pictures: pairs of objects never seen together (the default), or
                      combinations of colour and shape never seen on one object
-  --harder           train a captioner on combinations as well, in DIR/harder
+  --thorough         compare more, in about twice the time: train a captioner on combinations as well, in
+                     DIR/combinations, and on videos a network that is shown the mean of all frames
   --seed N           draws other pictures, videos and initial weights (default 0)
 
 Every option of `lrcn train` goes as well, for all trainings, such as --max_steps 200, or --overwrite_output_dir to
@@ -49,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     was trained.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    command = parse_command(arguments, {"output_dir": True, "split": True, "seed": True, "harder": False})
+    command = parse_command(arguments, {"output_dir": True, "split": True, "seed": True, "thorough": False})
     if "help" in command.flags:
         sys.stdout.write(USAGE)
         return 0
@@ -64,7 +66,9 @@ def main(argv: list[str] | None = None) -> int:
     trained_before = _train([*captioners.values(), *recognisers.values()], folder / "logs", seconds)
     parts = [tell(plan.task, plan.recipe, split, plan.folder.parent) for split, plan in captioners.items()]
     recogniser = recognisers["model"]
-    activity = tell_activity(recogniser.task, recogniser.recipe, recogniser.folder.parent)
+    activity = tell_activity(
+        recogniser.task, recogniser.recipe, {name: plan.folder for name, plan in recognisers.items()}
+    )
     results = summary(parts, activity, seed)
     results |= {"seconds": round(time.monotonic() - began, 1), "trained_before": trained_before}
     results["seconds_of_training"] = round(seconds.get("train", 0.0), 1)

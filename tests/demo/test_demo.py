@@ -31,9 +31,9 @@ def test_the_demo_names_pairs_of_objects_never_seen_together_and_tells_what_only
 
     scores = everything["activity"]["scores"]
     assert scores["model"]["accuracy"] > 0.9
-    for name in ("single_frame", "mean_pooled", "shuffled"):
+    for name in ("single_frame", "shuffled"):
         assert scores[name]["accuracy"] < 0.6
         assert scores[name]["both_twins_right"] < 0.3
-    assert scores["single_frame"]["both_twins_right"] == scores["mean_pooled"]["both_twins_right"] == 0
+    assert scores["single_frame"]["both_twins_right"] == 0
     assert everything["activity"]["watched_right"] >= 8
     assert everything["activity"]["answers_equal_in_a_new_process"] == 10

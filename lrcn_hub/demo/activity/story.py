@@ -79,18 +79,19 @@ class ActivityPart:
         }
 
 
-def tell_activity(task: Task, recipe: Recipe, folder: Path) -> ActivityPart:
-    """Judge the recogniser that was trained by `recipe`, and what was trained beside it in `folder`.
+def tell_activity(task: Task, recipe: Recipe, folders: Mapping[str, Path]) -> ActivityPart:
+    """Judge the recogniser that was trained by `recipe`, and what was trained beside it, each in its own of `folders`.
 
     Raises ValueError if the exported model gives other answers in a new process than after training.
     """
     seconds: dict[str, float] = {}
     result = run(task, recipe)
+    folder = result.folder.parent
     options = recipe.options(task)
     tables = result.tables or task.load_tables(options.data)
     model, processor = AutoModel.from_pretrained(result.folder), AutoProcessor.from_pretrained(result.folder)
     test = tables["test"]
-    answers = {name: read_answers(place) for name, place in answer_folders(folder).items()}
+    answers = {name: read_answers(place / "evaluation" / "test") for name, place in folders.items()}
     with stage("shuffled frames", f"Showing the recogniser the frames of {len(test)} videos in any order", seconds):
         answers["shuffled"] = _shuffled_answers(task, model, processor, test, options)
         scores = {name: score_answers(said, test) for name, said in answers.items()}
@@ -115,12 +116,6 @@ def tell_activity(task: Task, recipe: Recipe, folder: Path) -> ActivityPart:
         watched=watched,
         seconds=seconds,
     )
-
-
-def answer_folders(folder: Path) -> dict[str, Path]:
-    """Say where each training leaves its answers to the test videos."""
-    places = {MODEL: "model", "single_frame": "single-frame", "mean_pooled": "mean-pooled"}
-    return {name: folder / place / "evaluation" / "test" for name, place in places.items()}
 
 
 def read_answers(folder: Path) -> list[dict[str, Any]]:

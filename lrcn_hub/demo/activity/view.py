@@ -27,8 +27,10 @@ def activity_view(part: ActivityPart) -> dict[str, Any]:
     watched = zip(part.watched.labels, part.watched.decisions, strict=True)
     return {
         "model": part.scores[MODEL],
-        "better": max((part.scores[name] for name in BASELINES), key=lambda scores: scores["accuracy"]),
-        "rows": [(*SYSTEMS[name], name, part.scores[name]) for name in SYSTEMS],
+        "better": max(
+            (part.scores[name] for name in BASELINES if name in part.scores), key=lambda scores: scores["accuracy"]
+        ),
+        "rows": [(*SYSTEMS[name], name, part.scores[name]) for name in SYSTEMS if name in part.scores],
         "timeline": _data_url(part.watched.picture.read_bytes()),
         "watched": [(label, [one == label for one in said]) for label, said in watched],
         "state_numbers": part.state_numbers,
