@@ -26,6 +26,7 @@ from lrcn_hub.models.modeling_lrcn import LrcnForImageCaptioning, LrcnState
 from lrcn_hub.models.modeling_narration_lrcn import LrcnForVideoNarration
 from lrcn_hub.models.processing_activity_lrcn import LrcnActivityProcessor
 from lrcn_hub.models.processing_lrcn import LrcnCaptioningProcessor
+from lrcn_hub.models.processing_narration_lrcn import LrcnNarrationProcessor
 from lrcn_hub.models.session_lrcn import FrameResult, LrcnSession
 from lrcn_hub.models.stream_state_lrcn import LrcnStreamState
 from lrcn_hub.models.video_processing_lrcn import LrcnVideoProcessor
@@ -44,7 +45,9 @@ AutoModelForVideoClassification.register(LrcnActivityConfig, LrcnForVideoClassif
 AutoImageProcessor.register(LrcnCaptioningConfig, image_processor_classes={"torchvision": LrcnImageProcessor})
 AutoProcessor.register(LrcnActivityConfig, LrcnActivityProcessor)
 AutoProcessor.register(LrcnCaptioningConfig, LrcnCaptioningProcessor)
+AutoProcessor.register(LrcnNarrationConfig, LrcnNarrationProcessor)
 AutoVideoProcessor.register(LrcnActivityConfig, LrcnVideoProcessor)
+AutoVideoProcessor.register(LrcnNarrationConfig, LrcnVideoProcessor)
 
 
 class _SavedWithCode:
@@ -73,6 +76,7 @@ SAVED_WITH_CODE: dict[Any, str] = {
     LrcnForVideoNarration: "AutoModel",
     LrcnImageProcessor: "AutoImageProcessor",
     LrcnNarrationConfig: "AutoConfig",
+    LrcnNarrationProcessor: "AutoProcessor",
     LrcnVideoProcessor: "AutoVideoProcessor",
 }
 for _owner, _auto_class in SAVED_WITH_CODE.items():
@@ -92,6 +96,7 @@ __all__ = [
     "LrcnForVideoNarration",
     "LrcnImageProcessor",
     "LrcnNarrationConfig",
+    "LrcnNarrationProcessor",
     "LrcnSession",
     "LrcnState",
     "LrcnStreamState",

@@ -14,6 +14,10 @@ MAX_LABELS = 10**6
 MAX_LAYERS = 128
 MAX_HYPOTHESES = 10**4
 """Beams, or captions asked for, of one picture."""
+MAX_FRAMES = 10**5
+"""Frames of a video that are read together."""
+MAX_RATE = 1000
+"""Frames read in a second."""
 MAX_SIDE = 8192
 """Pixels of a picture's side."""
 MAX_SIZE = 10**5
@@ -52,6 +56,12 @@ def check_spread(name: str, value: Any) -> None:
     """Raise ValueError unless `value` is a number from 0 to 100."""
     if not _is_number(value) or not 0 <= value <= 100:
         raise ValueError(f"{name} is {_shown(value)}; it must be a number, at least 0 and at most 100")
+
+
+def check_rate(name: str, value: Any) -> None:
+    """Raise ValueError unless `value` is a number above 0, at most `MAX_RATE`."""
+    if not _is_number(value) or not 0 < value <= MAX_RATE:
+        raise ValueError(f"{name} is {_shown(value)}; it must be above 0 and at most {MAX_RATE} per second")
 
 
 def check_labels(values: dict[str, Any]) -> None:

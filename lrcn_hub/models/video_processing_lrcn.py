@@ -1,6 +1,7 @@
 """Videos to pixel values: the authors' preprocessing of a clip, or a timm network's own for each of its frames."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
+from .frame_ticks_lrcn import FrameTicks
 from .image_processing_lrcn import LrcnImageProcessor
 from .limits_lrcn import MAX_SIDE, check_count
 
@@ -183,8 +185,60 @@ def _decode(source: str, sample_indices_fn: Any) -> tuple[np.ndarray, VideoMetad
     return np.stack([frames[int(index)] for index in chosen]), metadata
 
 
-def _upright(frame: Any) -> np.ndarray:
-    return np.rot90(frame.to_ndarray(format="rgb24"), round(getattr(frame, "rotation", 0) / 90))
+def read_at_ticks(
+    source: str | os.PathLike[str],
+    start: float | None = None,
+    end: float | None = None,
+    rate: float | None = None,
+    most: int | None = None,
+) -> np.ndarray:
+    """Read the frames of a file or URL that `FrameTicks` takes from `start` up to, but not, `end`; uint8 (T, H, W, 3).
+
+    Times are seconds since the first frame. It decodes from the first frame on, and no further than it must. Raises
+    ValueError with the name of what cannot be read, or has no frame there.
+    """
+    import av
+
+    name, ticks = os.fspath(source), FrameTicks(rate, start or 0.0, most)
+    if end is not None and not ticks.start < end:
+        raise ValueError(f"{name}: the segment from {ticks.start} s to {end} s is empty: it must end after it starts")
+    frames: list[np.ndarray] = []
+    last: float | None = None
+    size: dict[str, int] = {}
+    try:
+        with av.open(f"file:{name}" if os.path.isfile(name) else name) as container:
+            for time, frame in _timed(container):
+                if (end is not None and time >= end) or ticks.taken == most:
+                    break
+                last, size = time, size or {"width": frame.width, "height": frame.height}
+                if ticks.takes(time):
+                    frames.append(_upright(frame, **size))
+    except (OSError, ValueError, IndexError) as error:
+        raise ValueError(f"{name}: this video cannot be read ({error})") from error
+    if not frames:
+        there = "it has no frames" if last is None else f"its last one is at {last:.3f} s"
+        raise ValueError(f"{name}: no frame lies from {ticks.start} s to {end or 'its end'}: {there}")
+    return np.stack(frames)
+
+
+def _timed(container: Any) -> Iterator[tuple[float, Any]]:
+    """Decode frames with their times, which always grow; of AVI, which stores none, and where one lacks, evenly."""
+    stream = container.streams.video[0]
+    step, evenly = 1 / float(stream.average_rate or stream.guessed_rate or 25), container.format.name == "avi"
+    first, time = None, 0.0
+    for number, frame in enumerate(container.decode(stream)):
+        if number == 0:
+            first = frame.pts
+        elif evenly:
+            time = number * step
+        else:
+            stamped = None if frame.pts is None or first is None else float((frame.pts - first) * stream.time_base)
+            time = stamped if stamped is not None and stamped > time else time + step
+        yield time, frame
+
+
+def _upright(frame: Any, **size: int) -> np.ndarray:
+    return np.rot90(frame.to_ndarray(format="rgb24", **size), round(getattr(frame, "rotation", 0) / 90))
 
 
 __all__ = ["LrcnVideoProcessor"]
