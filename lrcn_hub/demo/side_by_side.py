@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
 
 LAST_LINES = 15  # of what a process said, that are shown when it fails
 
@@ -56,6 +59,7 @@ def _run(job: Job, place: int, environment: dict[str, str], running: list[subpro
     job.log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-u", "-m", job.module, *job.arguments]
     last: deque[str] = deque(maxlen=LAST_LINES)
+    done = 0
     bar = tqdm(total=job.steps, desc=job.name, unit="step", position=place, disable=None)
     with (
         bar,
@@ -69,10 +73,20 @@ def _run(job: Job, place: int, environment: dict[str, str], running: list[subpro
         for line in process.stdout:
             log.write(line)
             last.append(line)
-            bar.update(_steps_in(line, job))
+            steps = _steps_in(line, job)
+            bar.update(steps)
+            if bar.disable:
+                _say_quarters(job, done, done + steps)
+            done += steps
     if process.returncode:
         said = "".join(last).strip()
         raise ChildProcessError(f"training {job.name} failed; {job.log} has all it said, at last:\n{said}")
+
+
+def _say_quarters(job: Job, before: int, now: int) -> None:
+    """Say in a line that another quarter is done: the progress of output that is no terminal."""
+    if 4 * now // job.steps > 4 * before // job.steps:
+        logger.info("%s: %d of %d steps", job.name, now, job.steps)
 
 
 def _steps_in(line: str, job: Job) -> int:

@@ -1,3 +1,4 @@
+import logging
 import os
 
 import pytest
@@ -10,7 +11,7 @@ name, steps, code = sys.argv[1:]
 pathlib.Path(name + ".began").touch()
 print("threads", os.environ["OMP_NUM_THREADS"])
 for step in range(int(steps)):
-    print({"loss": "1.0", "step": step})
+    print({"loss": "1.0", "step": step}, flush=True)
 if code == "wait":
     while True:
         time.sleep(0.05)
@@ -40,6 +41,12 @@ def test_what_each_says_is_in_its_log(job, tmp_path):
         lines = (tmp_path / "logs" / f"{name}.log").read_text().splitlines()
         assert lines[0] == "threads 1"
         assert len(lines) == 4
+
+
+def test_where_there_is_no_terminal_each_quarter_is_a_line(job, caplog):
+    caplog.set_level(logging.INFO)
+    run_side_by_side([job("one", steps=10)], processors=1)
+    assert [record.message for record in caplog.records] == [f"one: {done} of 10 steps" for done in (3, 5, 8, 10)]
 
 
 def test_they_run_at_the_same_time_and_share_the_processors(job, tmp_path):
