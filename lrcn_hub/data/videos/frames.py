@@ -79,9 +79,14 @@ def frame_times(path: VideoSource) -> np.ndarray:
             stamps = [packet.pts for packet in packets if packet.size and not packet.is_discard]  # packets hold data
         except av.FFmpegError as error:
             raise UnreadableVideoError(video.name, f"damaged ({error.strerror})") from error
-        known = sorted(stamp for stamp in stamps if stamp is not None)  # packets come in the order of decoding
-        clock = video.clock()
-        return np.array([clock.tick(stamp) for stamp in (known if len(known) == len(stamps) else stamps)], np.float64)
+        return times_of(video, stamps)
+
+
+def times_of(video: OpenVideo, stamps: Sequence[int | None]) -> np.ndarray:
+    """Give the times of frames whose packets carry these stamps, in the order of decoding, as `frame_times` does."""
+    known = sorted(stamp for stamp in stamps if stamp is not None)
+    clock = video.clock()
+    return np.array([clock.tick(stamp) for stamp in (known if len(known) == len(stamps) else stamps)], np.float64)
 
 
 def _resize(frame: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:

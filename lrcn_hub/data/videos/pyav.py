@@ -21,7 +21,7 @@ from lrcn_hub.data.videos.wholeness import missing_bytes
 
 VideoSource = str | os.PathLike[str]
 
-_WITHOUT_TIMES = "avi"  # stores frames in the order of decoding, and its time stamps count in that order
+WITHOUT_TIMES = "avi"  # stores frames in the order of decoding, and its time stamps count in that order
 
 
 @dataclass
@@ -50,7 +50,7 @@ class OpenVideo:
 
     def clock(self) -> Clock:
         """Make what tells the time of each frame."""
-        return Clock(self.fps, None if self.container.format.name == _WITHOUT_TIMES else self.stream.time_base)
+        return Clock(self.fps, None if self.container.format.name == WITHOUT_TIMES else self.stream.time_base)
 
 
 class Clock:
