@@ -7,6 +7,12 @@ from lrcn_hub.data.moving_shapes.checker import CaptionCheck, check_caption, che
 from lrcn_hub.data.moving_shapes.drawing import draw_scene
 from lrcn_hub.data.moving_shapes.events import NARRATION_NODES as NARRATION_NODES
 from lrcn_hub.data.moving_shapes.events import Event, event_odds, random_events
+from lrcn_hub.data.moving_shapes.narration_checker import (
+    NarrationCheck,
+    check_narration,
+    check_narrations,
+    read_events,
+)
 from lrcn_hub.data.moving_shapes.narration_sentences import describe_event, describe_events, oracle_sentence
 from lrcn_hub.data.moving_shapes.narration_tables import draw_narrated, load_narration_tables
 from lrcn_hub.data.moving_shapes.node_noise import node_quality, noisy_nodes
@@ -18,10 +24,13 @@ __all__ = [
     "ACTIONS",
     "CaptionCheck",
     "Event",
+    "NarrationCheck",
     "Scene",
     "SceneObject",
     "check_caption",
     "check_captions",
+    "check_narration",
+    "check_narrations",
     "describe",
     "describe_event",
     "describe_events",
@@ -41,5 +50,6 @@ __all__ = [
     "random_action",
     "random_events",
     "random_scene",
+    "read_events",
     "write_video",
 ]
