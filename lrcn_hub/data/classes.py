@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lrcn_hub.data.annotation_files import read_text
+
 
 def read_classes(file: Path) -> list[str]:
     """Read names of classes, one a line, in the order of their numbers; UCF-101 writes the number, from 1, before it.
@@ -21,11 +23,3 @@ def read_classes(file: Path) -> list[str]:
         twice = next((name for name in lines if lines.count(name) > 1), None)
         raise ValueError(f"{file}: class {twice!r} is there twice" if twice else f"{file}: it names no class")
     return lines
-
-
-def read_text(file: Path) -> str:
-    """Read a text file in UTF-8, with or without a byte order mark. Raises ValueError that names it if it is not."""
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not text in UTF-8: {error}") from error

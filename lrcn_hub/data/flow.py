@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from lrcn_hub.data.images import BadSample, OnBadSample, report_bad_samples
+from lrcn_hub.data.bad_samples import BadSample, OnBadSample, report_bad_samples
 from lrcn_hub.data.videos import UnreadableVideoError, iterate_frames, probe
 from lrcn_hub.data.videos.pyav import VideoSource, refuse_cut_short
 

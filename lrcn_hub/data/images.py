@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from PIL import Image
 from tqdm import tqdm
 
+from lrcn_hub.data.bad_samples import BadSample, OnBadSample, report_bad_samples
 from lrcn_hub.models.images_lrcn import ImageSource, UnreadableImageError, open_image
 
-logger = logging.getLogger(__name__)
-
-OnBadSample = Literal["refuse", "skip"]
 Result = TypeVar("Result")
 
 _CHUNK = 256  # images in the hands of the threads at a time: embedded bytes are read from the table as they are needed
-
-
-@dataclass(frozen=True)
-class BadSample:
-    """An example that cannot be used."""
-
-    name: str
-    """The file's name, or the id of an example that has none."""
-    reason: str
 
 
 def check_images(
@@ -53,20 +40,6 @@ def check_images(
     ]
     report_bad_samples(bad, len(good), on_bad_sample)
     return good, bad
-
-
-def report_bad_samples(bad: Sequence[BadSample], total: int, on_bad_sample: OnBadSample, kind: str = "images") -> None:
-    """Raise a ValueError that names `bad`, out of `total`, or with ``"skip"`` log how many they are."""
-    if on_bad_sample not in ("refuse", "skip"):
-        raise ValueError(f"on_bad_sample={on_bad_sample!r}: choose refuse or skip")
-    if not bad:
-        return
-    listed = "".join(f"\n  {sample.name}: {sample.reason}" for sample in bad[:10])
-    more = f"\n  and {len(bad) - 10} more" if len(bad) > 10 else ""
-    message = f"{len(bad)} of {total} {kind} cannot be used:{listed}{more}"
-    if on_bad_sample == "refuse":
-        raise ValueError(f"{message}\nRepair or remove them, or leave them out with --on_bad_sample skip")
-    logger.warning("%s\nThey are left out", message)
 
 
 def content_digests(images: Sequence[Any]) -> list[str]:

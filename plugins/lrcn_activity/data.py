@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from lrcn_activity.options import ActivityDataOptions, is_built_in
 from lrcn_activity.readers import Labelled, read_examples
 from lrcn_activity.tables import Example, to_table
-from lrcn_hub.data.images import BadSample, report_bad_samples
+from lrcn_hub.data.bad_samples import BadSample, report_bad_samples
+from lrcn_hub.data.splits import chosen_for_validation, refuse_leaks
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -109,8 +110,7 @@ def _split_off_validation(examples: list[Example], share: float) -> dict[str, li
     """Take every so manieth group for validation, or video where there are no groups; always the same ones."""
     keys = [example.group or f"alone {example.id}" for example in examples]
     groups = list(dict.fromkeys(keys))
-    count = max(1, round(share * len(groups)))
-    chosen = {groups[index * len(groups) // count] for index in range(count)}
+    chosen = {groups[index] for index in chosen_for_validation(len(groups), share)}
     if len(chosen) == len(groups):
         raise ValueError(f"validation_share is {share}, but there is only one group of training videos: {groups[0]}")
     pairs = list(zip(keys, examples, strict=True))
@@ -132,14 +132,7 @@ def _check_leaks(splits: Mapping[str, Sequence[Example]], options: ActivityDataO
                     name = example.id if kind == "video" else f"group {example.group}"
                     where = f"{known.source} and {example.source}"
                     leaks.setdefault((kind, key, split), f"{name} in {other} and in {split} ({where})")
-    if not leaks:
-        return
-    listed = "; ".join(list(leaks.values())[:5]) + ("; ..." if len(leaks) > 5 else "")
-    message = f"{len(leaks)} videos or groups are in more than one split: {listed}"
-    if not options.allow_leak:
-        raise ValueError(f"{message}. Repair the splits, or go on with --allow_leak, which the model card will say")
-    logger.warning("%s. Scores on them are too good", message)
-    report.leaks = list(leaks.values())
+    report.leaks = refuse_leaks(list(leaks.values()), options.allow_leak, "videos or groups")
 
 
 def _warn_of_unseen_classes(found: Labelled, splits: Mapping[str, Sequence[Example]]) -> None:

@@ -5,16 +5,15 @@ Nothing else knows file formats. A new form is one more function in `READERS`.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lrcn_activity.tables import NO_SPLIT, SPLITS, Example, file_in, group_of
-from lrcn_hub.data.classes import read_classes, read_text
+from lrcn_activity.tables import NO_SPLIT, SPLITS, Example, group_of
+from lrcn_hub.data.annotation_files import file_in, read_rows, read_text
+from lrcn_hub.data.classes import read_classes
+from lrcn_hub.data.splits import SPLIT_NAMES
 
 if TYPE_CHECKING:
     from lrcn_activity.options import ActivityDataOptions
@@ -41,7 +40,7 @@ def read_examples(options: ActivityDataOptions) -> Labelled:
     if options.reader not in READERS:
         raise ValueError(f"unknown reader {options.reader!r}; choose from {', '.join([*READERS, 'moving-shapes'])}")
     found = READERS[options.reader](options)
-    found.splits = {split: found.splits[split] for split in ("train", "validation", "test") if found.splits.get(split)}
+    found.splits = {split: found.splits[split] for split in SPLIT_NAMES if found.splits.get(split)}
     if not found.splits:
         raise ValueError(f"the {options.reader} reader found no labelled videos in {options.path or 'its files'}")
     if options.class_file:
@@ -91,7 +90,7 @@ def _ucf_examples(file: Path, root: Path, classes: list[str]) -> Iterator[Exampl
         source = f"{file}, line {number}"
         name, _, label = line.strip().partition(" ")
         first = 1 if name.endswith(".avi") else 0  # the authors' own lists name folders of frames
-        path = file_in(root, name if first else f"{name}.avi", source=source)
+        path = file_in(root, name if first else f"{name}.avi", source=source, kind="videos")
         class_name = Path(name).parent.name
         if class_name not in classes:
             raise ValueError(f"{source}: unknown class {class_name!r}; it is not in classInd.txt")
@@ -137,32 +136,13 @@ def read_csv(options: ActivityDataOptions) -> Labelled:
     files = _files(options, "file") or {"": _path(options, "a CSV or JSONL file of paths and labels")}
     found = Labelled({})
     for split, file in files.items():
-        for source, row in _rows(file):
+        for source, row in read_rows(file):
             chosen = split or _split_of(row, options.split_column, source)
             if chosen is None:
                 found.outside_splits += 1
                 continue
             found.splits.setdefault(chosen, []).append(_example(row, file, options, source))
     return found
-
-
-def _rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give the rows of a CSV or JSONL file, each with the words that name its place."""
-    text = read_text(file)
-    if file.suffix == ".csv":
-        reader = csv.DictReader(io.StringIO(text))
-        for row in reader:
-            yield f"{file}, line {reader.line_num}", row
-        return
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ValueError(f"{file}, line {number}: not JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise ValueError(f"{file}, line {number}: not a JSON object with columns by name")
-            yield f"{file}, line {number}", row
 
 
 def _split_of(row: dict[str, Any], column: str, source: str) -> str | None:
@@ -184,7 +164,7 @@ def _example(row: dict[str, Any], file: Path, options: ActivityDataOptions, sour
                 "label_column"
             )
     name = str(row[options.video_column])
-    path = file_in(options.video_folder or file.parent, name, source=source)
+    path = file_in(options.video_folder or file.parent, name, source=source, kind="videos")
     group = str(row.get(options.group_column) or "") if options.group_column else group_of(path)
     row_id = str(row[options.id_column]) if options.id_column in row else name
     return Example(row_id, path, str(row[options.label_column]).strip(), source, group)
@@ -212,5 +192,5 @@ def _path(options: ActivityDataOptions, what: str) -> Path:
 
 def _files(options: ActivityDataOptions, kind: str) -> dict[str, Path]:
     """Collect the options train_KIND, validation_KIND and test_KIND that are set."""
-    named = {split: getattr(options, f"{split}_{kind}") for split in ("train", "validation", "test")}
+    named = {split: getattr(options, f"{split}_{kind}") for split in SPLIT_NAMES}
     return {split: Path(file) for split, file in named.items() if file}

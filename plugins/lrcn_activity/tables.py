@@ -5,25 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lrcn_hub.data.splits import SPLITS as COMMON_SPLITS
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "1": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "validate": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-    "2": "test",
-}
+SPLITS = {**COMMON_SPLITS, "1": "train", "2": "test"}
 """What others call a split -> our name. 1 and 2 are HMDB-51's."""
 NO_SPLIT = "0"  # HMDB-51: in neither
 GROUPED = re.compile(r"(.+_g\d+)_c\d+")  # v_Archery_g08_c03: the third clip that was cut from video 8 of its class
@@ -47,17 +37,6 @@ def group_of(file: Path) -> str:
     """Read the group from a file's name, if that is of UCF-101's form."""
     named = GROUPED.fullmatch(file.stem)
     return named[1] if named else ""
-
-
-def file_in(folder: str | Path, name: str, *, source: str) -> Path:
-    """Give the path that `name`, told by somebody's file, means in the videos' folder.
-
-    Raises ValueError that begins with `source` where it would leave the folder.
-    """
-    path = PurePath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f"{source}: {name!r} is not in the videos' folder {folder or '.'}")
-    return Path(folder, path)
 
 
 def features(classes: Sequence[str]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,14 +13,14 @@ import torch
 from lrcn_captioning.cached import encoder_outputs
 from lrcn_captioning.options import CaptioningDataOptions
 from lrcn_captioning.readers import read_tables
-from lrcn_hub.data.images import BadSample, check_images, content_digests, image_source, report_bad_samples
+from lrcn_hub.data.bad_samples import BadSample, report_bad_samples
+from lrcn_hub.data.images import check_images, content_digests, image_source
+from lrcn_hub.data.splits import chosen_for_validation, refuse_leaks
 from lrcn_hub.models.images_lrcn import open_image
 from lrcn_hub.tasks import Batch, Rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -105,8 +104,7 @@ def _undecoded(table: Dataset) -> Any:
 
 def _split_off_validation(table: Dataset, share: float) -> dict[str, Dataset]:
     """Take every so manieth picture for validation, evenly over the table and always the same ones."""
-    count = max(1, round(share * len(table)))
-    chosen = {index * len(table) // count for index in range(count)}
+    chosen = chosen_for_validation(len(table), share)
     rest = [row for row in range(len(table)) if row not in chosen]
     return {"train": table.select(rest), "validation": table.select(sorted(chosen))}
 
@@ -116,14 +114,7 @@ def _check_leaks(tables: Mapping[str, Dataset], options: CaptioningDataOptions, 
     leaks = _in_several({split: {name: name for name in table["id"]} for split, table in tables.items()})
     if options.check_images and len(tables) > 1:
         leaks |= _in_several({split: _ids_by_content(table) for split, table in tables.items()})
-    if not leaks:
-        return
-    listed = "; ".join(list(leaks.values())[:5]) + ("; ..." if len(leaks) > 5 else "")
-    message = f"{len(leaks)} images are in more than one split: {listed}"
-    if not options.allow_leak:
-        raise ValueError(f"{message}. Repair the splits, or go on with --allow_leak, which the model card will say")
-    logger.warning("%s. Scores on them are too good", message)
-    report.leaks = list(leaks.values())
+    report.leaks = refuse_leaks(list(leaks.values()), options.allow_leak, "images")
 
 
 def _ids_by_content(table: Dataset) -> dict[str, str]:

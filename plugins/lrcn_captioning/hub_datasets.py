@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lrcn_captioning.tables import SPLITS, features, file_in, texts_of
+from lrcn_captioning.tables import SPLITS, features
+from lrcn_hub.data.annotation_files import file_in, texts_of
+from lrcn_hub.data.hub_datasets import load_splits
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from lrcn_captioning.data import CaptioningDataOptions, DataReport
 
-logger = logging.getLogger(__name__)
-
 
 def read_datasets(options: CaptioningDataOptions, report: DataReport) -> dict[str, Dataset]:
     """Any dataset of the `datasets` library: a name on the Hub, a folder it reads, or one written by save_to_disk."""
-    from datasets import Dataset, concatenate_datasets
+    from datasets import concatenate_datasets
 
-    if not options.path:
-        raise ValueError("the datasets reader needs path: a dataset's name on the Hub, or a folder")
-    found = _load_dataset(options.path, options.subset)
     parts: dict[str, list[Dataset]] = {}
-    for name, table in ({"train": found} if isinstance(found, Dataset) else found).items():
-        split = SPLITS.get(name.lower())
-        if split is None:
-            logger.warning("%s: split %s is left out; known are %s", options.path, name, ", ".join(SPLITS))
-            continue
+    for name, split, table in load_splits(options.path, options.subset, SPLITS):
         parts.setdefault("train" if split == "restval" else split, []).append(_name_columns(table, name, options))
     return {split: concatenate_datasets(tables) for split, tables in parts.items()}
-
-
-def _load_dataset(path: str, subset: str | None) -> Any:
-    from datasets import load_dataset, load_from_disk
-
-    written = any((Path(path) / name).is_file() for name in ("dataset_dict.json", "state.json"))
-    try:
-        return load_from_disk(path) if written else load_dataset(path, subset)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"dataset {path} cannot be loaded (a missing name or folder, or no network): {error}"
-        ) from error
 
 
 def _name_columns(table: Dataset, split: str, options: CaptioningDataOptions) -> Dataset:
@@ -79,7 +59,10 @@ def _pictures(table: Dataset, options: CaptioningDataOptions) -> Dataset:
     if isinstance(table.features[options.image_column], Value):
         names, folder = table[options.image_column], options.image_folder
         if folder:
-            files = [str(file_in(folder, name, source=f"{options.path}, row {n}")) for n, name in enumerate(names)]
+            files = [
+                str(file_in(folder, name, source=f"{options.path}, row {n}", kind="images"))
+                for n, name in enumerate(names)
+            ]
         else:  # the user's own paths
             files = [str(Path(name)) for name in names]
         return Dataset.from_dict({"image": files}, Features({"image": Image()}))

@@ -11,10 +11,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lrcn_captioning.hub_datasets import read_datasets
-from lrcn_captioning.tables import SPLITS, Example, file_in, texts_of, to_tables
+from lrcn_captioning.tables import SPLITS, Example, to_tables
+from lrcn_hub.data.annotation_files import file_in, read_json, read_text, texts_of
+from lrcn_hub.data.splits import SPLIT_NAMES
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from lrcn_captioning.data import CaptioningDataOptions, DataReport
 
 CAPTION_KEYS = ("captions", "caption", "text")
-PATHS = ("path", *(f"{split}_{kind}" for kind in ("file", "list") for split in ("train", "validation", "test")))
+PATHS = ("path", *(f"{split}_{kind}" for kind in ("file", "list") for split in SPLIT_NAMES))
 
 
 def read_tables(options: CaptioningDataOptions, report: DataReport) -> dict[str, Dataset]:
@@ -33,7 +35,7 @@ def read_tables(options: CaptioningDataOptions, report: DataReport) -> dict[str,
     if options.reader not in READERS:
         raise ValueError(f"unknown reader {options.reader!r}; choose from {', '.join(READERS)}")
     tables = READERS[options.reader](options, report)
-    tables = {split: tables[split] for split in ("train", "validation", "test") if len(tables.get(split, ()))}
+    tables = {split: tables[split] for split in SPLIT_NAMES if len(tables.get(split, ()))}
     if not tables:
         given = ", ".join(f"{name} {getattr(options, name)}" for name in PATHS if getattr(options, name))
         raise ValueError(f"the {options.reader} reader found no captioned images in {given or 'its paths'}")
@@ -53,12 +55,14 @@ def read_coco(options: CaptioningDataOptions, report: DataReport) -> dict[str, D
 
 
 def _coco_examples(file: Path, image_folder: str) -> list[Example]:
-    content = _read_json(file)
+    content = read_json(file)
     if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
         raise ValueError(f"{file}: not COCO caption annotations, which have the keys images and annotations")
     folder = _coco_folder(file, image_folder)
     examples = {
-        row["id"]: Example(str(row["id"]), file_in(folder, row["file_name"], source=f"{file}, image {row['id']}"))
+        row["id"]: Example(
+            str(row["id"]), file_in(folder, row["file_name"], source=f"{file}, image {row['id']}", kind="images")
+        )
         for row in content["images"]
     }
     strays = [row["image_id"] for row in content["annotations"] if row["image_id"] not in examples]
@@ -81,7 +85,7 @@ def _coco_folder(file: Path, image_folder: str) -> Path:
 def read_karpathy(options: CaptioningDataOptions, report: DataReport) -> dict[str, Dataset]:
     """Karpathy's ``dataset_coco.json``, ``dataset_flickr8k.json`` or ``dataset_flickr30k.json``, with his splits."""
     file = _path(options, "his dataset_*.json")
-    content = _read_json(file)
+    content = read_json(file)
     if not isinstance(content, dict) or "images" not in content:
         raise ValueError(f"{file}: not one of Karpathy's files, which have the key images")
     splits: dict[str, list[Example]] = {}
@@ -93,7 +97,7 @@ def read_karpathy(options: CaptioningDataOptions, report: DataReport) -> dict[st
             report.outside_splits += 1
             continue
         folder, source = options.image_folder or file.parent, f"{file}, image {row['filename']}"
-        image = file_in(folder, row.get("filepath", ""), row["filename"], source=source)
+        image = file_in(folder, row.get("filepath", ""), row["filename"], source=source, kind="images")
         captions = [sentence["raw"] for sentence in row["sentences"]]
         splits.setdefault(split, []).append(Example(str(row.get("cocoid", row["filename"])), image, captions))
     return to_tables(splits)
@@ -105,7 +109,7 @@ def read_flickr(options: CaptioningDataOptions, report: DataReport) -> dict[str,
     examples: dict[str, Example] = {}
     for name, caption in _flickr_captions(file):
         if name not in examples:
-            path = file_in(options.image_folder or file.parent, name, source=f"{file}, image {name}")
+            path = file_in(options.image_folder or file.parent, name, source=f"{file}, image {name}", kind="images")
             examples[name] = Example(name, path)
         examples[name].captions.append(caption)
     lists = _files(options, "list")
@@ -115,7 +119,7 @@ def read_flickr(options: CaptioningDataOptions, report: DataReport) -> dict[str,
 
 
 def _flickr_captions(file: Path) -> Iterator[tuple[str, str]]:
-    with io.StringIO(_read_text(file), newline="") as lines:
+    with io.StringIO(read_text(file), newline="") as lines:
         if lines.readline().strip() == "image,caption":
             for row in csv.reader(lines):
                 yield row[0], row[1]
@@ -142,7 +146,7 @@ def read_folder(options: CaptioningDataOptions, report: DataReport) -> dict[str,
         raise FileNotFoundError(f"{root}: no metadata.jsonl there, nor in a folder in it")
     examples: dict[tuple[str, Path], Example] = {}
     for file in files:
-        for number, line in enumerate(_read_text(file).splitlines(), 1):
+        for number, line in enumerate(read_text(file).splitlines(), 1):
             if line.strip():
                 split, example = _folder_example(line, root, file, f"{file}, line {number}")
                 known = examples.setdefault((split, example.file), Example(example.id, example.file))
@@ -159,7 +163,7 @@ def _folder_example(line: str, root: Path, file: Path, source: str) -> tuple[str
         name = row["file_name"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{source}: not a JSON object with the file_name of an image in {root}: {error}") from error
-    image = file_in(file.parent, name, source=source)
+    image = file_in(file.parent, name, source=source, kind="images")
     inside = image.relative_to(root)
     key = next((key for key in CAPTION_KEYS if key in row), None)
     if key is None:
@@ -195,22 +199,8 @@ def _path(options: CaptioningDataOptions, what: str) -> Path:
 
 def _files(options: CaptioningDataOptions, kind: str) -> dict[str, Path]:
     """Collect the options train_KIND, validation_KIND and test_KIND that are set."""
-    named = {split: getattr(options, f"{split}_{kind}") for split in ("train", "validation", "test")}
+    named = {split: getattr(options, f"{split}_{kind}") for split in SPLIT_NAMES}
     return {split: Path(file) for split, file in named.items() if file}
-
-
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(_read_text(file))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file}: not JSON: {error}") from error
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: not text in UTF-8: {error}") from error
 
 
 def _divide(examples: Iterable[Example], lists: dict[str, Path], report: DataReport) -> dict[str, list[Example]]:
@@ -218,7 +208,7 @@ def _divide(examples: Iterable[Example], lists: dict[str, Path], report: DataRep
     by_id = {example.id: example for example in examples}
     splits = {}
     for split, file in lists.items():
-        names = [line.strip() for line in _read_text(file).splitlines() if line.strip()]
+        names = [line.strip() for line in read_text(file).splitlines() if line.strip()]
         names = [name if name in by_id else f"{name}.jpg" if f"{name}.jpg" in by_id else name for name in names]
         splits[split] = [by_id.get(name, Example(name, Path(name))) for name in dict.fromkeys(names)]
     inside = {example.id for examples in splits.values() for example in examples}

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lrcn_hub.data.annotation_files import texts_of
+from lrcn_hub.data.splits import SPLITS as COMMON_SPLITS
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "restval": "restval",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
+SPLITS = {**COMMON_SPLITS, "restval": "restval"}
 """What others call a split -> our name. ``restval`` is Karpathy's: COCO val2014 pictures that he left for training."""
 
 
@@ -31,23 +23,6 @@ class Example:
     id: str
     file: Path
     captions: list[str] = field(default_factory=list)
-
-
-def texts_of(cell: str | Sequence[str] | None) -> list[str]:
-    """Read one text or several; blank ones are none."""
-    texts = [cell] if isinstance(cell, str) else list(cell or ())
-    return [text for text in texts if text.strip()]
-
-
-def file_in(folder: str | Path, *names: Any, source: str) -> Path:
-    """Give the path that `names`, told by somebody's file, mean in the images' folder.
-
-    Raises ValueError that begins with `source` where it would leave the folder.
-    """
-    path = PurePath(*map(str, names))
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"{source}: {str(path)!r} is not in the images' folder {folder or '.'}")
-    return Path(folder, path)
 
 
 def features(*, image: bool = True) -> Any:

@@ -8,7 +8,8 @@ from datasets import Dataset, Features
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from lrcn_hub.data.images import BadSample, check_images, content_digests
+from lrcn_hub.data.bad_samples import BadSample
+from lrcn_hub.data.images import check_images, content_digests
 
 ODD = Path(__file__).parents[3] / "shared/data/images_odd"
 

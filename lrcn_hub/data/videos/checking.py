@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
-from lrcn_hub.data.images import BadSample, OnBadSample, report_bad_samples
+from lrcn_hub.data.bad_samples import BadSample, OnBadSample, report_bad_samples
 from lrcn_hub.data.videos.faults import UnreadableVideoError
 from lrcn_hub.data.videos.information import probe
 from lrcn_hub.data.videos.pyav import VideoSource, open_video, refuse_cut_short
