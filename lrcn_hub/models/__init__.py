@@ -24,6 +24,9 @@ from lrcn_hub.models.image_processing_lrcn import LrcnImageProcessor
 from lrcn_hub.models.modeling_activity_lrcn import LrcnForVideoClassification, LrcnVideoClassifierOutput
 from lrcn_hub.models.modeling_lrcn import LrcnForImageCaptioning, LrcnState
 from lrcn_hub.models.modeling_narration_lrcn import LrcnForVideoNarration
+from lrcn_hub.models.narration_piece_lrcn import NarrationResult, SpokenSentence
+from lrcn_hub.models.narration_session_lrcn import LrcnNarrationSession
+from lrcn_hub.models.narration_state_lrcn import LrcnNarrationState, LrcnReading
 from lrcn_hub.models.processing_activity_lrcn import LrcnActivityProcessor
 from lrcn_hub.models.processing_lrcn import LrcnCaptioningProcessor
 from lrcn_hub.models.processing_narration_lrcn import LrcnNarrationProcessor
@@ -97,9 +100,14 @@ __all__ = [
     "LrcnImageProcessor",
     "LrcnNarrationConfig",
     "LrcnNarrationProcessor",
+    "LrcnNarrationSession",
+    "LrcnNarrationState",
+    "LrcnReading",
     "LrcnSession",
     "LrcnState",
     "LrcnStreamState",
     "LrcnVideoClassifierOutput",
     "LrcnVideoProcessor",
+    "NarrationResult",
+    "SpokenSentence",
 ]

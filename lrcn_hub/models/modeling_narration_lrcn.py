@@ -3,7 +3,6 @@
 Sizes in comments: B batch, T steps read or spoken, H hidden units, V words, F a frame's feature, L layers.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +13,8 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from .configuration_narration_lrcn import LrcnNarrationConfig
 from .modeling_lrcn import LrcnEncoder, LrcnPreTrainedModel, LrcnSentenceModel, LrcnStack, LrcnState
+from .narration_session_lrcn import LrcnNarrationSession
+from .narration_state_lrcn import LrcnReading
 
 MAIN_INPUTS = {"encoder-decoder": "source_ids", "frames": "pixel_values"}
 
@@ -52,18 +53,6 @@ class LrcnTwoLayers(nn.Module):
 def _parted(state: LrcnState) -> tuple[LrcnState, LrcnState]:
     """Split the state of two layers into that of each."""
     return tuple(LrcnState([h], [c], state.steps) for h, c in zip(state.hidden, state.cell, strict=True))  # type: ignore[return-value]
-
-
-@dataclass
-class LrcnReading:
-    """What has been read of B videos so far: a value of fixed size, to go on from and to speak of at any moment.
-
-    `encoded` (B, D) is what the encoder gives for the frames so far: h and c of its layers in a row, or the mean of
-    the features. `counts` (B,) is the number of frames; where it is 0, nothing has been read.
-    """
-
-    encoded: Tensor
-    counts: Tensor
 
 
 class LrcnNarrationEncoder(LrcnPreTrainedModel):
@@ -129,7 +118,7 @@ class LrcnNarrationEncoder(LrcnPreTrainedModel):
 
         Without `reading` it is the beginning. In pieces of any length or all at once, what has been read is the same.
         """
-        features = self._frame_features(frames, mask)
+        features = self.look(frames, mask)
         counts = features.new_full((len(features),), features.shape[1], dtype=torch.int64)
         if mask is not None:
             counts = mask.sum(1)
@@ -150,8 +139,8 @@ class LrcnNarrationEncoder(LrcnPreTrainedModel):
             like.detach().new_zeros(rows, size), torch.zeros(rows, dtype=torch.int64, device=like.device)
         )
 
-    def _frame_features(self, frames: Tensor, mask: Tensor | None) -> Tensor:
-        """Look at the real frames only; features (B, T, F)."""
+    def look(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Look at the frames (B, T, 3, H, W) where `mask` (B, T) is True; (B, T, F). Features are left as they are."""
         if frames.dim() == 3:  # features already
             return frames
         if mask is None:
@@ -272,6 +261,10 @@ class LrcnForVideoNarration(LrcnSentenceModel):
         state = LrcnState(state.hidden, state.cell, seen + words.shape[1])
         return self.predict(torch.cat(spoken, dim=1)), state
 
+    def stream(self, processor: Any, batch_size: int = 1, **options: Any) -> LrcnNarrationSession:
+        """Start narrating `batch_size` endless videos at once; `options` are those of `LrcnNarrationSession`."""
+        return LrcnNarrationSession(self, processor, batch_size, **options)
+
     def _speak(self, embedded: Tensor, state: LrcnState) -> tuple[Tensor, LrcnState]:
         if self._is_two_layers:
             return self.encoder.stack.speak(embedded, state)
@@ -279,4 +272,4 @@ class LrcnForVideoNarration(LrcnSentenceModel):
         return stack(embedded, state=state)
 
 
-__all__ = ["LrcnForVideoNarration", "LrcnReading"]
+__all__ = ["LrcnForVideoNarration"]

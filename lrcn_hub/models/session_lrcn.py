@@ -3,22 +3,17 @@
 A session gives for every frame what the model gives for the whole video at once, however the frames arrive.
 """
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from transformers.image_processing_base import ImageProcessingMixin
-from transformers.video_processing_utils import BaseVideoProcessor
 
-from .configuration_lrcn import GivenFeaturesConfig
+from .live_session_lrcn import Frames, LrcnLiveSession, check_above_zero
 from .modeling_lrcn import LrcnState
-from .stream_state_lrcn import THUMBNAIL, LrcnStreamState
+from .stream_state_lrcn import LrcnStreamState
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class FrameResult:
     clip_start: int
 
 
-class LrcnSession:
+class LrcnSession(LrcnLiveSession):
     """Endless videos watched by one model (`model.stream`); memory and cost per frame do not grow.
 
     - `batch_size`: how many videos; each is a row. With `state`, it goes on from there, with as many rows.
@@ -75,36 +70,19 @@ class LrcnSession:
     ):
         if half_life_frames is not None and half_life_seconds is not None:
             raise ValueError("give half_life_frames or half_life_seconds, not both")
-        limits = {"batch_size": batch_size, "half_life_frames": half_life_frames, "max_batch": max_batch}
-        limits |= {"half_life_seconds": half_life_seconds, "frames_per_second": frames_per_second}
-        for name, value in limits.items():
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}; it must be above 0")
-        self.model, self.max_batch = model, max_batch
-        self.processor = getattr(processor, "video_processor", processor)
+        check_above_zero(half_life_frames=half_life_frames, half_life_seconds=half_life_seconds)
+        super().__init__(
+            model,
+            batch_size,
+            processor=processor,
+            scene_threshold=scene_threshold,
+            frames_per_second=frames_per_second,
+            max_batch=max_batch,
+        )
         self.half_life_frames, self.half_life_seconds = half_life_frames, half_life_seconds
-        self.scene_threshold, self.frames_per_second = scene_threshold, frames_per_second
-        self.sees_features = model.config.backbone_config.model_type == GivenFeaturesConfig.model_type
-        if self.sees_features and scene_threshold is not None:
-            raise ValueError("scene_threshold needs pictures, but this model is given features")
         self._state = LrcnStreamState.new(model, batch_size) if state is None else state.for_model(model)
         if model.classifier.weight.device.type == "cpu":  # else kernels are laid out anew for every frame
             model.encoder.backbone.to(memory_format=torch.channels_last)
-
-    @property
-    def batch_size(self) -> int:
-        return len(self._state.frames)
-
-    @property
-    def state(self) -> LrcnStreamState:
-        """A copy of what the session remembers now; another session can go on from it."""
-        return self._state.copy()
-
-    def fork(self) -> "LrcnSession":
-        """Make a second session that goes on from here by itself."""
-        other = copy.copy(self)
-        other._state = self.state
-        return other
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Begin new videos in `rows` (all of them by default): nothing is remembered, and clocks start at 0."""
@@ -124,7 +102,7 @@ class LrcnSession:
 
     def push(
         self,
-        frames: Tensor | np.ndarray | Sequence[Any],
+        frames: Frames,
         rows: Sequence[int] | None = None,
         times: float | Sequence[float] | None = None,
     ) -> Any:
@@ -135,12 +113,9 @@ class LrcnSession:
         have several, in order of time, or none. By default all are row 0's if there is only that, else there must be
         one for each row. `times` are time stamps in seconds.
         """
-        if self.model.training:
-            raise ValueError("the model is in training mode, where dropout makes answers random: call model.eval()")
-        single = not isinstance(frames, Sequence) and frames.ndim == self._frame_dims
-        several = self._checked_frames([frames] if single else list(frames))
-        whose = self._rows_of(len(several), rows)
-        stamps = self._times_of(len(several), times)
+        several, whose, stamps, single = self._checked(frames, rows, times)
+        if times is None and self.half_life_seconds is not None and self.frames_per_second is None:
+            raise ValueError("half_life_seconds needs times of the frames, or frames_per_second")
         results: list[FrameResult] = []
         for start in range(0, len(several), self.max_batch):
             part = slice(start, start + self.max_batch)
@@ -155,49 +130,6 @@ class LrcnSession:
             probabilities = self._recur(features, rows, cuts)
         found = zip(rows, times, cuts, probabilities.clone(), strict=True)  # a clone is a normal tensor again
         return [self._decide(*one) for one in found]
-
-    @property
-    def _frame_dims(self) -> int:
-        return 1 if self.sees_features else 3
-
-    def _checked_frames(self, frames: list[Any]) -> list[Tensor]:
-        """Frames as tensors, channels first; raises ValueError before any of them is looked at."""
-        found = [
-            torch.from_numpy(frame).movedim(-1, 0) if isinstance(frame, np.ndarray) else frame for frame in frames
-        ]
-        for frame in found:
-            if frame.dim() != self._frame_dims:
-                raise ValueError(
-                    f"a frame has the shape {tuple(frame.shape)}; it must have {self._frame_dims} dimensions"
-                )
-            if self.processor is None and not frame.is_floating_point():
-                raise ValueError(
-                    f"frames are {frame.dtype}, not pixel values: give model.stream a processor for pictures"
-                )
-        return found
-
-    def _pixel_values(self, frames: list[Tensor]) -> Tensor:
-        """Pixel values (n, 3, H, W) of frames that are such already, or all of them pictures."""
-        if frames[0].is_floating_point():
-            return torch.stack(frames)
-        if isinstance(self.processor, BaseVideoProcessor):
-            return self.processor([frame[None] for frame in frames], return_tensors="pt")["pixel_values"][:, 0]
-        if isinstance(self.processor, ImageProcessingMixin):
-            return self.processor(frames, return_tensors="pt")["pixel_values"]
-        assert self.processor is not None  # checked before
-        return self.processor(frames)
-
-    def _scene_changes(self, pixel_values: Tensor, rows: list[int]) -> list[bool]:
-        """Compare each picture with the one before it in its row; keeps the last ones."""
-        if self.scene_threshold is None:
-            return [False] * len(rows)
-        last, cuts = self._state.thumbnails, []
-        for row, picture in zip(rows, F.adaptive_avg_pool2d(pixel_values.float(), THUMBNAIL).flatten(1), strict=True):
-            small = picture.cpu()
-            difference = float((small - last[row]).abs().mean())  # nan for a row's first picture
-            cuts.append(difference > self.scene_threshold)
-            last[row] = small
-        return cuts
 
     def _recur(self, features: Tensor, rows: list[int], cuts: list[bool]) -> Tensor:
         """Step each row through its frames, of `features` (n, F); gives probabilities (n, C) on the CPU."""
@@ -253,31 +185,6 @@ class LrcnSession:
             return 1.0
         passed = 0.0 if time is None else time - float(self._state.times[row])
         return 0.5 ** (max(passed, 0.0) / self.half_life_seconds)  # a source that begins anew may set its clock back
-
-    def _rows_of(self, count: int, rows: Sequence[int] | None) -> list[int]:
-        if rows is None:
-            if self.batch_size > 1 and count != self.batch_size:
-                raise ValueError(f"{count} frames for {self.batch_size} videos: say in rows whose frame each is")
-            return [0] * count if self.batch_size == 1 else list(range(count))
-        if len(rows) != count:
-            raise ValueError(f"{count} frames but {len(rows)} rows: give one row for each frame")
-        return self._checked_rows(rows)
-
-    def _checked_rows(self, rows: Sequence[int]) -> list[int]:
-        for row in rows:
-            if not 0 <= row < self.batch_size:
-                raise ValueError(f"row {row}: this session has rows 0 to {self.batch_size - 1}")
-        return list(rows)
-
-    def _times_of(self, count: int, times: float | Sequence[float] | None) -> list[float | None]:
-        if times is None:
-            if self.half_life_seconds is not None and self.frames_per_second is None:
-                raise ValueError("half_life_seconds needs times of the frames, or frames_per_second")
-            return [None] * count
-        stamps = [float(times)] if isinstance(times, int | float) else [float(time) for time in times]
-        if len(stamps) != count:
-            raise ValueError(f"{count} frames but {len(stamps)} times: give one time for each frame")
-        return list(stamps)
 
 
 __all__ = ["FrameResult", "LrcnSession"]

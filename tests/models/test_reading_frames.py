@@ -5,8 +5,7 @@ import torch
 from transformers import TimmWrapperConfig
 from transformers.modeling_outputs import BaseModelOutput
 
-from lrcn_hub.models import LrcnForVideoNarration, LrcnNarrationConfig
-from lrcn_hub.models.modeling_narration_lrcn import LrcnReading
+from lrcn_hub.models import LrcnForVideoNarration, LrcnNarrationConfig, LrcnReading
 
 READERS = {
     "S2VT": {},
