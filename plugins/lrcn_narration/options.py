@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lrcn_hub.data.option_names import check_names
 from lrcn_hub.sentences.options import SentenceEvaluationOptions
 
 CAFFENET = "caffenet"
@@ -20,22 +19,53 @@ class NarrationDataOptions:
     """Where the videos are, or what is known of them, and what people say of them."""
 
     reader: str = MOVING_SHAPES
-    """Form of the data: tacos, msrvtt, vatex, youcook2, msvd, folder (metadata.jsonl), datasets, or moving-shapes, which
-    is built in."""
+    """Form of the data: tacos, msrvtt, vatex, youcook2, msvd, folder (metadata.jsonl), datasets, or moving-shapes,
+    which is built in."""
     path: str = ""
-    """The file or folder of the annotations. datasets: a name on the Hub or a folder."""
+    """msrvtt, youcook2: JSON annotations of all splits. folder: the folder that holds metadata.jsonl. datasets: a name
+    on the Hub or a folder."""
     video_folder: str = ""
-    """Where the videos lie; without it, beside the file that names them."""
+    """Where the videos lie, in whatever folders in it, found by their names with any ending; without it, beside the
+    file that names them, or, with a node_file, no videos are looked for."""
     train_file: str = ""
-    """Annotations of the training videos, where each split has a file of its own."""
+    """tacos, msrvtt, vatex, youcook2, msvd: annotations for training, where each split has a file of its own."""
     validation_file: str = ""
-    """Annotations of the validation videos."""
+    """The same for validation."""
     test_file: str = ""
-    """Annotations of the test videos."""
+    """The same for test."""
+    train_list: str = ""
+    """msvd: names of the training videos, one a line. With lists all files are read together, then divided by them."""
+    validation_list: str = ""
+    """msvd: names of the validation videos."""
+    test_list: str = ""
+    """msvd: names of the test videos, as in testing_id.txt."""
+    language: Literal["en", "zh"] = "en"
+    """vatex: tell in English (enCap) or Chinese (chCap)."""
     node_file: str = ""
-    """What is known of each row's nodes, as JSON lines or NPZ: labels or distributions."""
+    """What is known of each row's nodes: JSONL or NPZ files with labels or distributions by row id, commas between;
+    or, for rows that carry their own (folder, datasets), a JSON file of the nodes' labels."""
     level: str = ""
-    """Which sentences: tacos detailed, short or single; moving-shapes event or scene; none: all, or event."""
+    """Which sentences: moving-shapes: event (the default) or scene; else only those of this level of detail, such as
+    detailed, short or single, where the data tell levels; none: all."""
+    overlaps: Literal["refuse", "keep"] | None = None
+    """What to do about segments of a video that overlap at one level of detail; none: keep those of tacos and
+    youcook2, which are published with them, and refuse others."""
+    subset: str | None = None
+    """datasets: the configuration's name, where there are several."""
+    video_column: str = "video"
+    """datasets: column with the videos, or with their files' names; empty: there are none."""
+    sentences_column: str = "sentences"
+    """datasets: column with one sentence or a list of them, or several columns with commas between."""
+    start_column: str = ""
+    """datasets: column with a segment's start in seconds; without it, segments begin with their video."""
+    end_column: str = ""
+    """datasets: column with a segment's end in seconds; without it, segments end with their video."""
+    nodes_column: str = ""
+    """datasets: column with node labels or distributions, in the form of node files."""
+    level_column: str = ""
+    """datasets: column with the level of detail."""
+    id_column: str = ""
+    """datasets: column that tells rows apart; those of one id become one row with all their sentences."""
     moving_shapes: dict[str, Any] = field(default_factory=dict)
     """moving-shapes: seed, picture_size, whether there are videos, how many rows: train, validation, test; and the
     folder for their files."""
@@ -65,6 +95,8 @@ class NarrationDataOptions:
             raise ValueError(f"max_length is {self.max_length}; it must be at least 1")
         if not 0 <= self.validation_share < 1:
             raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
+        if self.language not in ("en", "zh"):
+            raise ValueError(f"language is {self.language!r}; VATEX is told in en and zh")
         check_names("moving_shapes", self.moving_shapes, MOVING_SHAPES_OPTIONS)
 
 
@@ -100,7 +132,8 @@ class NarrationModelOptions:
     num_layers: int = 2
     """Recurrent layers."""
     visual_layer: int = 1
-    """The layer, counted from 1, that sees the nodes or the mean feature at every step; the paper's is unfactored: 1."""
+    """The layer, counted from 1, that sees the nodes or the mean feature at every step; the paper's is unfactored,
+    1."""
     embedding_size: int = 1000
     """Values for a word."""
     hidden_size: int = 1000
@@ -156,12 +189,3 @@ class NarrationModelOptions:
 @dataclass
 class NarrationEvaluationOptions(SentenceEvaluationOptions):
     """How sentences are found for a row."""
-
-
-def check_names(option: str, given: Mapping[str, Any], known: Collection[str]) -> None:
-    """Refuse a value of `option` under a name that nobody would read, with the nearest that there is."""
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise ValueError(f"{option} has no {name!r}{hint} It takes: {', '.join(known)}")
