@@ -23,6 +23,7 @@ RULES = {
     "scoring": set(),
     "backbones": {"models"},
     "data": {"models"},
+    "sentences": {"data", "models", "tasks"},
     "publishing": {"models", "plugins", "tasks", "hookspecs"},
     "streaming": {"models", "data"},
     "timeline": {"models", "data", "scoring"},
@@ -38,7 +39,7 @@ RULES = {
         *("plugins", "publishing", "scoring", "streaming", "timeline", "training"),
     },
     "train": {"lrcn_cli"},
-    "a plugin": {"lrcn_hub", "tasks", "hookspecs", "models", "backbones", "data", "scoring"},
+    "a plugin": {"lrcn_hub", "tasks", "hookspecs", "models", "backbones", "data", "scoring", "sentences"},
 }
 # What a room may import from outside; a room not named may import anything installed.
 FOREIGN = {

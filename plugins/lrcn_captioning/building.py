@@ -1,16 +1,11 @@
-"""Making what a recipe describes: tokenizer, image processor, backbone and captioner."""
+"""Making what a recipe describes: image processor, backbone and captioner."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from PIL import Image
-from transformers import AutoTokenizer
 
 from lrcn_captioning.options import CAFFENET, CaptioningModelOptions, check_names
 from lrcn_hub.backbones import backbone_config, make_backbone, timm_network
-from lrcn_hub.data.text import build_word_tokenizer, count_vocabulary, read_vocabulary
 from lrcn_hub.models import (
     CaffeNetConfig,
     LrcnCaptioningConfig,
@@ -19,32 +14,7 @@ from lrcn_hub.models import (
     LrcnImageProcessor,
 )
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase
-
 BEFORE_CROP = 256 / 227  # lrcn.prototxt: pictures are warped to 256 x 256, of which 227 x 227 are taken
-
-
-def build_tokenizer(tables: Mapping[str, Dataset], options: CaptioningModelOptions) -> PreTrainedTokenizerBase:
-    """Make the authors' tokenizer for the training captions, or load another.
-
-    Raises ValueError if no word is left, or if the other one has no token that ends a sentence.
-    """
-    if options.tokenizer != "authors":
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
-        except OSError as error:
-            raise OSError(f"tokenizer {options.tokenizer}: {error}") from error
-        if tokenizer.eos_token_id is None:
-            raise ValueError(f"tokenizer {options.tokenizer} has no eos_token: a caption could not end")
-        return tokenizer
-    if options.vocabulary:
-        return build_word_tokenizer(read_vocabulary(options.vocabulary))
-    words = count_vocabulary((c for captions in tables["train"]["captions"] for c in captions), options.min_count)
-    if not words:
-        raise ValueError(f"no word occurs {options.min_count} times in the training captions; set a lower min_count")
-    return build_word_tokenizer(words)
 
 
 def build_image_processor(options: CaptioningModelOptions) -> LrcnImageProcessor:

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lrcn_hub.sentences.options import SentenceEvaluationOptions
+
 CAFFENET = "caffenet"
 CAFFENET_OPTIONS = ("channels", "fc_sizes", "dropout")
 MOVING_SHAPES_OPTIONS = ("seed", "split", "train", "validation", "test", "picture_size")
@@ -157,25 +159,8 @@ class CaptioningModelOptions:
 
 
 @dataclass
-class CaptioningEvaluationOptions:
+class CaptioningEvaluationOptions(SentenceEvaluationOptions):
     """How captions are found for a picture."""
-
-    strategy: Literal["greedy", "beam", "sample", "best-of-n", "diverse-beam"] = "greedy"
-    """greedy: the likeliest word at each step. beam: beam search by the authors' rule. sample: one caption, drawn.
-    best-of-n: the likeliest of num_samples drawn ones, as in the paper. diverse-beam: beam search in groups that avoid
-    one another's words."""
-    max_new_tokens: int = 50
-    """Longest caption, end included."""
-    num_beams: int = 5
-    """Captions kept at each step, for beam and diverse-beam."""
-    num_groups: int = 5
-    """Groups of beams, for diverse-beam."""
-    diversity_penalty: float = 0.5
-    """What a word costs that earlier groups chose at the same step, for diverse-beam."""
-    num_samples: int = 100
-    """Captions drawn for each picture, for best-of-n."""
-    logit_scale: float = 1.5
-    """What multiplies the logits before drawing (the authors' T; above 1 it sharpens), for sample and best-of-n."""
 
 
 def check_names(option: str, given: Mapping[str, Any], known: Collection[str]) -> None:

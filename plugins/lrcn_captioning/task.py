@@ -12,22 +12,14 @@ from lrcn_captioning.options import (
     CaptioningModelOptions,
     is_built_in,
 )
+from lrcn_hub.sentences.training import sentence_parameter_groups, weighted_loss
 from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task, model_loss
 
 if TYPE_CHECKING:
-    import torch
     from datasets import Dataset
     from PIL import Image
-    from transformers import PreTrainedModel
 
     from lrcn_hub.models import LrcnCaptioningProcessor, LrcnForImageCaptioning
-
-LOSS_WEIGHT = 20  # lrcn.prototxt: loss_weight of the layer cross_entropy_loss; learning rate and clipping assume it
-
-
-def weighted_loss(model: PreTrainedModel, batch: Batch, items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
-    """The model's loss times the authors' loss weight: what their solver files' rates and clipping are made for."""
-    return LOSS_WEIGHT * model_loss(model, batch, items_in_batch)
 
 
 class Captioning(Task):
@@ -55,10 +47,12 @@ class Captioning(Task):
     def build_processor(
         self, tables: Mapping[str, Dataset], options: CaptioningModelOptions
     ) -> LrcnCaptioningProcessor:
-        from lrcn_captioning.building import build_image_processor, build_tokenizer
+        from lrcn_captioning.building import build_image_processor
         from lrcn_hub.models import LrcnCaptioningProcessor
+        from lrcn_hub.sentences.tokenizer import build_tokenizer
 
-        return LrcnCaptioningProcessor(build_image_processor(options), build_tokenizer(tables, options))
+        said = (caption for captions in tables["train"]["captions"] for caption in captions)
+        return LrcnCaptioningProcessor(build_image_processor(options), build_tokenizer(said, options))
 
     def build_model(
         self, processor: LrcnCaptioningProcessor, options: CaptioningModelOptions
@@ -77,17 +71,7 @@ class Captioning(Task):
     def parameter_groups(self, model: LrcnForImageCaptioning, options: CaptioningModelOptions) -> list[ParameterGroup]:
         """Words and recurrent layers at the base rate, the backbone slower, and biases as Caffe's nets have them."""
         model.encoder.train_backbone(options.train_backbone)
-        slow, biases = options.backbone_learning_rate_multiplier, options.bias_learning_rate_multiplier
-        groups: dict[tuple[float, float], ParameterGroup] = {}
-        for name, parameter in model.named_parameters():
-            if not parameter.requires_grad:
-                continue
-            in_backbone = name.startswith("encoder.")
-            rate, decay = slow if in_backbone else 1.0, 1.0
-            if name.endswith("bias") and (in_backbone or name.startswith("predict.")):
-                rate, decay = rate * biases, 0.0
-            groups.setdefault((rate, decay), ParameterGroup([], rate, decay)).parameters.append(parameter)
-        return list(groups.values())
+        return sentence_parameter_groups(model, options, backbone="encoder.")
 
     def predict(
         self,
@@ -96,11 +80,11 @@ class Captioning(Task):
         processor: LrcnCaptioningProcessor,
         options: CaptioningEvaluationOptions,
     ) -> list[str]:
-        from lrcn_captioning.generation import generate_captions
+        from lrcn_hub.sentences.generation import generate_sentences
 
         processor.check_vocabulary(model.config.vocab_size)
         seen = {name: batch.get(name) for name in ("pixel_values", "encoder_outputs")}
-        ids = generate_captions(model, **seen, **asdict(options))
+        ids = generate_sentences(model, seen, **asdict(options))
         captions: list[str] = processor.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return captions
 

@@ -8,7 +8,7 @@ from transformers import GenerationConfig
 from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_outputs import BaseModelOutput
 
-from lrcn_captioning.generation import best_of_samples
+from lrcn_hub.sentences.generation import best_of_samples
 
 END, LIMIT = 0, 8
 MODES = {
@@ -200,7 +200,7 @@ def test_the_backbone_sees_each_picture_once_and_the_decoder_one_word_a_step(mod
 def test_best_of_many_samples_sees_each_picture_once(tiny_captioner, pictures):
     model = tiny_captioner()
     images = count_calls(model.encoder.backbone, len)
-    best_of_samples(model, pictures(2), num_samples=5, max_new_tokens=4)
+    best_of_samples(model, {"pixel_values": pictures(2)}, num_samples=5, max_new_tokens=4)
     assert images == [2]
 
 

@@ -108,7 +108,7 @@ def test_another_tokenizer_with_an_end_of_its_own_trains_and_answers(tables, tmp
 
 
 def test_a_tokenizer_without_an_end_is_refused(tables, tmp_path):
-    with pytest.raises(ValueError, match="has no eos_token: a caption could not end"):
+    with pytest.raises(ValueError, match="has no eos_token: a sentence could not end"):
         make(tables, **CAFFENET, tokenizer=other_tokenizer(tmp_path))
 
 

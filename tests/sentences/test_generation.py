@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lrcn_captioning.generation import best_of_samples, generate_captions, log_likelihood
 from lrcn_hub.models import LrcnCaptioningConfig, LrcnForImageCaptioning
+from lrcn_hub.sentences.generation import best_of_samples, generate_sentences, log_likelihood
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_best_of_samples_is_the_likeliest_of_the_samples_drawn(model, pictures, 
 
     monkeypatch.setattr(model, "generate", remember)
     torch.manual_seed(3)
-    best = best_of_samples(model, pictures, num_samples=20, max_new_tokens=8)
+    best = best_of_samples(model, {"pixel_values": pictures}, num_samples=20, max_new_tokens=8)
     features = model.encoder(pictures).last_hidden_state
     with torch.no_grad():
         for picture, samples in enumerate(drawn):
@@ -78,7 +78,7 @@ def test_samples_are_drawn_from_the_sharpened_distribution(model, pictures):
     many = pictures[:1].expand(4000, -1, -1, -1)
     first = model(pixel_values=pictures[:1], decoder_input_ids=torch.zeros(1, 1, dtype=torch.long)).logits[0, 0]
     for scale in (1.0, 3.0):
-        words = generate_captions(model, many, "sample", logit_scale=scale, max_new_tokens=1)[:, 0]
+        words = generate_sentences(model, {"pixel_values": many}, "sample", logit_scale=scale, max_new_tokens=1)[:, 0]
         share = torch.bincount(words, minlength=9) / len(words)
         assert torch.allclose(share, (scale * first).softmax(-1).detach(), atol=0.04)
 
@@ -88,18 +88,20 @@ def test_the_backbone_runs_once_for_each_picture_whatever_the_strategy(model, pi
     hook = model.encoder.backbone.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
     for strategy in ("greedy", "beam", "sample", "best-of-n", "diverse-beam"):
         seen.clear()
-        captions = generate_captions(model, pictures, strategy, max_new_tokens=6, num_samples=10)
+        captions = generate_sentences(model, {"pixel_values": pictures}, strategy, max_new_tokens=6, num_samples=10)
         assert seen == [3]
         assert len(captions) == 3
     hook.remove()
 
 
 def test_diverse_beams_without_a_penalty_find_what_narrower_beams_find(model, pictures):
-    diverse = generate_captions(model, pictures, "diverse-beam", num_beams=6, num_groups=3, diversity_penalty=0.0)
-    narrow = generate_captions(model, pictures, "beam", num_beams=2)
+    diverse = generate_sentences(
+        model, {"pixel_values": pictures}, "diverse-beam", num_beams=6, num_groups=3, diversity_penalty=0.0
+    )
+    narrow = generate_sentences(model, {"pixel_values": pictures}, "beam", num_beams=2)
     assert [words_up_to_the_end(r) for r in diverse] == [words_up_to_the_end(r) for r in narrow]
 
 
 def test_an_unknown_strategy_is_refused_with_the_known_ones(model, pictures):
     with pytest.raises(ValueError, match=r"'astar'; it must be one of greedy, beam"):
-        generate_captions(model, pictures, "astar")
+        generate_sentences(model, {"pixel_values": pictures}, "astar")
