@@ -6,18 +6,22 @@ import difflib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import PreTrainedConfig, TimmWrapperConfig
 
-from lrcn_hub.models import CaffeNetConfig
+from lrcn_hub.models import CaffeNetConfig, LrcnVideoProcessor
 from lrcn_hub.models.backbones_lrcn import build_backbone, load_backbone_weights, measure_feature_size
+from lrcn_hub.models.video_processing_lrcn import FLOW_MEAN
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 # Networks that are written here; every other name is timm's.
 OWN: dict[str, Callable[..., CaffeNetConfig]] = {"caffenet": CaffeNetConfig, "hybrid": CaffeNetConfig.hybrid}
+
+BEFORE_CROP = (240 / 227, 320 / 227)  # sequence_input_layer.py: frames of 240 x 320, of which 227 x 227 are taken
 
 
 class BackboneOptions(Protocol):
@@ -27,6 +31,12 @@ class BackboneOptions(Protocol):
     backbone_options: dict[str, Any]
     backbone_pretrained: bool
     backbone_weights: str | None
+
+
+class VideoOptions(BackboneOptions, Protocol):
+    """What is about how it sees the frames of videos, besides."""
+
+    image_size: int | None
 
 
 def backbone_config(options: BackboneOptions, side: int) -> PreTrainedConfig:
@@ -55,6 +65,32 @@ def timm_network(options: BackboneOptions, known: tuple[str, ...]) -> Any:
         raise ValueError(
             f"backbone {options.backbone}, backbone_options {options.backbone_options}: {error}"
         ) from error
+
+
+def video_preprocessing(options: VideoOptions, known: tuple[str, ...], stream: str = "rgb") -> LrcnVideoProcessor:
+    """Make the preprocessing of frames that belongs to the backbone; `known` names are those of `timm_network`."""
+    if options.backbone not in OWN:
+        return LrcnVideoProcessor.for_timm(timm_network(options, known), options.image_size, stream)
+    side = options.image_size or CaffeNetConfig().image_size
+    height, width = (round(side * share) for share in BEFORE_CROP)
+    mean = {"image_mean": FLOW_MEAN} if stream == "flow" else {}
+    size = {"height": height, "width": width}
+    return LrcnVideoProcessor(size=size, crop_size={"height": side, "width": side}, stream=stream, **mean)
+
+
+def frame_side(processor: LrcnVideoProcessor) -> int:
+    """See what becomes of a frame that is no square: the backbone wants squares of one size; gives their side.
+
+    Raises ValueError where it gets something else.
+    """
+    frames = np.zeros((1, 48, 96, 3), np.uint8)
+    height, width = processor(frames, do_sample_frames=False, return_tensors="pt")["pixel_values"].shape[-2:]
+    if height != width:
+        raise ValueError(
+            f"preprocessing turns a frame of 96 x 48 into {width} x {height}, but the backbone needs squares of one "
+            "size: crop them (do_center_crop), or set a size of equal height and width"
+        )
+    return int(height)
 
 
 def make_backbone(

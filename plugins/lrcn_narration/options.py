@@ -34,7 +34,8 @@ class NarrationDataOptions:
     test_file: str = ""
     """The same for test."""
     train_list: str = ""
-    """msvd: names of the training videos, one a line. With lists all files are read together, then divided by them."""
+    """msvd: names of the training videos, one a line. With lists all files are read together, then divided by them; a
+    split without a list keeps those of its file that no list names."""
     validation_list: str = ""
     """msvd: names of the validation videos."""
     test_list: str = ""
@@ -189,3 +190,7 @@ class NarrationModelOptions:
 @dataclass
 class NarrationEvaluationOptions(SentenceEvaluationOptions):
     """How sentences are found for a row."""
+
+    template: str = ""
+    """Also report what this sentence gives with the likeliest labels in it, a floor for narrators of nodes: such as
+    "the {colour} {shape} {action}{ place}", where absent labels are left out with the blanks in their braces."""
