@@ -36,8 +36,10 @@ def _tacos_examples(file: Path, options: NarrationDataOptions) -> Iterator[Examp
     for name, record in _expect(read_json(file), dict, file, "an object of videos by name").items():
         source = f"{file}, video {name}"
         _require(record, ("timestamps", "sentences"), source)
-        spans, sentences = record["timestamps"], record["sentences"]
-        levels = record.get("levels", [""] * len(sentences))
+        spans, sentences = (
+            _expect(record[key], list, source, f"a list of {key}") for key in ("timestamps", "sentences")
+        )
+        levels = _expect(record.get("levels", [""] * len(sentences)), list, source, "a list of levels")
         if not len(spans) == len(sentences) == len(levels):
             raise ValueError(f"{source}: {len(spans)} timestamps, {len(sentences)} sentences, {len(levels)} levels")
         rate = number_in(record.get("fps", TACOS_RATE), f"{source}: fps")
@@ -50,9 +52,11 @@ def _tacos_examples(file: Path, options: NarrationDataOptions) -> Iterator[Examp
         for number, (span, sentence, level) in enumerate(zip(spans, sentences, levels, strict=True)):
             place = f"{source}, sentence {number}"
             first, last = _pair(span, place)
-            row_id = "/".join(filter(None, (without_ending(name), f"{first:g}-{last:g}", level)))
+            row_id = "/".join(filter(None, (without_ending(name), f"{first:g}-{last:g}", str(level))))
             seconds = {"start": first / rate, "end": last / rate, "duration": duration}
-            yield Example(row_id, place, name, video, **seconds, sentences=sentences_in(sentence, place), level=level)
+            yield Example(
+                row_id, place, name, video, **seconds, sentences=sentences_in(sentence, place), level=str(level)
+            )
 
 
 def read_msrvtt(options: NarrationDataOptions) -> Narrated:
@@ -65,18 +69,19 @@ def _msrvtt_json(file: Path, options: NarrationDataOptions) -> Iterator[tuple[st
     _require(content, ("videos", "sentences"), str(file))
     videos = VideoFiles.beside(file, options)
     found: dict[str, tuple[str, Example]] = {}
-    for number, video in enumerate(content["videos"]):
+    for number, video in enumerate(_expect(content["videos"], list, file, "a list of videos")):
         source = f"{file}, video {number}"
         _require(video, ("video_id",), source)
         name = str(video["video_id"])
         if name in found:
             raise ValueError(f"{source}: {name} is there already ({found[name][1].source})")
         found[name] = (str(video.get("split", "")), Example(name, source, name, videos.path(name, source)))
-    for number, row in enumerate(content["sentences"]):
+    for number, row in enumerate(_expect(content["sentences"], list, file, "a list of sentences")):
         _require(row, ("video_id", "caption"), f"{file}, sentence {number}")
-        if row["video_id"] not in found:
-            raise ValueError(f"{file}, sentence {number}: there is no video {row['video_id']}")
-        found[row["video_id"]][1].sentences.extend(sentences_in(row["caption"], f"{file}, sentence {number}"))
+        name = str(row["video_id"])
+        if name not in found:
+            raise ValueError(f"{file}, sentence {number}: there is no video {name}")
+        found[name][1].sentences.extend(sentences_in(row["caption"], f"{file}, sentence {number}"))
     yield from found.values()
 
 
@@ -93,7 +98,7 @@ def _youcook2_json(file: Path, options: NarrationDataOptions) -> Iterator[tuple[
         source = f"{file}, video {name}"
         subset = str(_expect(record, dict, source, "an object").get("subset", ""))
         duration, video = number_in(record.get("duration", 0), f"{source}: duration"), videos.path(name, source)
-        segments = record.get("annotations") or []
+        segments = _expect(record.get("annotations") or [], list, source, "a list of annotations")
         if not segments:  # a video that nobody has told of
             yield subset, Example(name, source, name, video, duration=duration)
         for number, row in enumerate(segments):
