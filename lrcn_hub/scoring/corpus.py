@@ -1,18 +1,27 @@
-"""What the caption metrics share: the form of a corpus, and counting n-grams."""
+"""What the caption metrics share: the form of a corpus, and what counts as its words."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 MAX_ORDER = 4
-"""The longest n-gram of BLEU-4 and CIDEr-D."""
+"""The longest n-gram of BLEU-4, CIDEr and CIDEr-D."""
 
 Tokens = Sequence[str]
 Ngram = tuple[str, ...]
 
 
-def count_ngrams(tokens: Tokens) -> list[Counter[Ngram]]:
+def split_words(tokens: Tokens) -> list[str]:
+    """Split tokens where they hold white space, as coco-caption's BLEU and CIDEr do and its ROUGE-L does not.
+
+    It writes a caption's tokens into one string and cuts that again: the token ``22 3/4``, whose space does not break,
+    becomes two words.
+    """
+    return " ".join(tokens).split()
+
+
+def count_ngrams(words: Sequence[str]) -> list[Counter[Ngram]]:
     """Count the n-grams of each order from 1 to `MAX_ORDER`; those of order n are at index n - 1."""
-    shifted = [tokens[start:] for start in range(MAX_ORDER)]
+    shifted = [words[start:] for start in range(MAX_ORDER)]
     return [Counter(zip(*shifted[:order], strict=False)) for order in range(1, MAX_ORDER + 1)]
 
 

@@ -3,8 +3,9 @@
 The coco-caption evaluation cuts captions with Stanford CoreNLP 3.4.1 (``PTBTokenizer -preserveLines -lowerCase``)
 and drops a list of punctuation tokens. The rules here were written from what that program answers. Three habits of it
 are easy to mistake for errors: brackets become ``-lrb-`` and the like and stay, runs such as ``!?`` stay, and
-abbreviations keep their full stop. Two are not followed: it lets the caption on the next line decide whether a full
-stop ends a sentence, and it keeps ``22 3/4`` as one token with a no-break space, which BLEU and CIDEr then split.
+abbreviations keep their full stop. ``22 3/4`` is one token, with a space that does not break, which coco-caption's BLEU
+and CIDEr then take for two words. One habit is not followed: it lets the caption on the next line decide whether a full
+stop ends a sentence.
 """
 
 import re
@@ -23,10 +24,13 @@ _REPLACED = {
     "€": "$",
     "¢": "cents",
 }
-_FRACTIONS = {"½": " 1/2 ", "¼": " 1/4 ", "¾": " 3/4 ", "⅓": " 1/3 ", "⅔": " 2/3 "}
+_FRACTIONS = {"½": ["1/2"], "¼": ["1/4"], "¾": ["3/4"], "⅓": ["1/3"], "⅔": ["2/3"]}
 _INVISIBLE = [*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), *range(0x2028, 0x202F), 0x20E3, 0xFE0F, 0xFEFF]
-_BEFORE_CUTTING = str.maketrans({**_FRACTIONS, **dict.fromkeys(map(chr, _INVISIBLE), " "), "\u00ad": ""})
+_BEFORE_CUTTING = str.maketrans(
+    {**{one: f" {one} " for one in _FRACTIONS}, **dict.fromkeys(map(chr, _INVISIBLE), " "), "\u00ad": ""}
+)
 _SPELT_OUT = {
+    **_FRACTIONS,
     "cannot": ["can", "not"],
     "d'ye": ["d'", "ye"],
     "gimme": ["gim", "me"],
@@ -87,8 +91,8 @@ _FINAL_INITIAL = re.compile(r"(?<![^\W_])(?<![^\W\d_]\.)([^\W\d_])\.\Z")
 def ptb_tokenize(caption: str) -> list[str]:
     """Cut a caption into lower-case tokens without punctuation, as coco-caption does before scoring.
 
-    Any white space separates; a caption without words gives no tokens. Of the 25,014 captions of COCO val2017 three
-    come out otherwise than from the Java program, all three for "22 3/4".
+    Any white space separates; a caption without words gives no tokens. The 25,014 captions of COCO val2017 all come out
+    as from the Java program.
     """
     text = " ".join(caption.translate(_BEFORE_CUTTING).split())
     initial = _FINAL_INITIAL.search(text)
@@ -106,7 +110,7 @@ def ptb_tokenize(caption: str) -> list[str]:
         elif kind == "full_stop":
             tokens += [token] if _keeps_full_stop(token[:-1], match.end() >= end) else _split_word(token[:-1])
         elif kind == "verbatim":
-            tokens += token.split()
+            tokens.append(token.replace(" ", "\u00a0"))
         elif kind == "clitic":
             tokens += _split_word(token)
         elif kind == "smiley":

@@ -25,8 +25,12 @@ def golden(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def golden_tokens(golden: dict[str, Any]) -> tuple[list[list[str]], list[list[list[str]]]]:
     """The golden's candidates and references as the Java tokenizer cut them."""
-    candidates = [item["candidate_tokens"].split() for item in golden["items"]]
-    references = [[caption.split() for caption in item["reference_tokens"]] for item in golden["items"]]
+
+    def cut(caption: str) -> list[str]:
+        return caption.split(" ") if caption else []
+
+    candidates = [cut(item["candidate_tokens"]) for item in golden["items"]]
+    references = [[cut(caption) for caption in item["reference_tokens"]] for item in golden["items"]]
     return candidates, references
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from lrcn_hub.scoring.bleu import bleu_counts, bleu_scores
+from lrcn_hub.scoring.bleu import bleu_counts, bleu_scores, corpus_bleu_counts
 
 
 def test_the_corpus_scores_are_those_of_coco_caption(golden, golden_tokens):
@@ -19,9 +19,14 @@ def test_the_scores_of_each_caption_are_those_of_coco_caption(golden, golden_tok
 
 
 def test_the_counts_are_those_of_coco_caption(golden, golden_tokens):
-    totals = np.sum([bleu_counts(*pair) for pair in zip(*golden_tokens, strict=True)], axis=0)
+    totals = corpus_bleu_counts(*golden_tokens).sum(axis=0)
     stats = golden["corpus"]["bleu_stats"]
     assert totals.tolist() == [*stats["correct"], *stats["guess"], stats["testlen"], stats["reflen"]]
+
+
+def test_the_counts_of_a_corpus_are_those_of_its_captions(golden_tokens):
+    rows = [bleu_counts(*pair) for pair in zip(*golden_tokens, strict=True)]
+    assert corpus_bleu_counts(*golden_tokens).tolist() == rows
 
 
 def test_a_case_worked_by_hand():
@@ -64,6 +69,16 @@ def test_a_perfect_caption_of_three_words_has_a_small_bleu_4():
 def test_an_empty_caption_scores_almost_nothing():
     corpus, _ = bleu_scores([[]], [[["a", "red", "bus"]]])
     assert corpus.max() < 1e-9
+
+
+def test_a_space_that_does_not_break_parts_two_words():
+    references = [["22", "3/4", "cups"]]
+    assert bleu_counts(["22\u00a03/4", "cups"], references) == bleu_counts(["22", "3/4", "cups"], references)
+
+
+def test_a_corpus_of_captions_without_words_is_scored():
+    corpus, each = bleu_scores([[], []], [[[], []], [[]]])
+    assert corpus.max() < 1e-3 and each.shape == (2, 4)
 
 
 def test_an_empty_corpus_is_refused():
