@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lrcn_hub.models.nodes_lrcn import Nodes
 from lrcn_hub.scoring import score_captions
+from lrcn_hub.sentences.floors import template_sentences
 from lrcn_narration.data import DataReport
-from lrcn_narration.floors import template_sentences
 from lrcn_narration.options import NarrationEvaluationOptions
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def write_report(
     """
     labels = DataReport.of(table).nodes
     nodes = Nodes(labels) if labels else None
-    templates = template_sentences(table, options.template) if options.template else None
+    templates = template_sentences(table, options.template, nodes or Nodes({})) if options.template else None
     with (folder / "sentences.jsonl").open("w", encoding="utf-8") as file:
         for number, row in enumerate(table):
             line: dict[str, Any] = {name: row[name] for name in COPIED if row[name] not in (None, "")}

@@ -9,7 +9,6 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from lrcn_hub.models.nodes_lrcn import Nodes
-from lrcn_narration.data import DataReport
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,13 +29,12 @@ def nearest_sentences(train_table: Dataset, table: Dataset) -> list[str]:
     return [sentences[row][0] for row in nearest]
 
 
-def template_sentences(table: Dataset, template: str, absent_label: str = "none") -> list[str]:
+def template_sentences(table: Dataset, template: str, nodes: Nodes) -> list[str]:
     """Fill in each row's likeliest labels, as in "the {colour} {shape} {action}{ place}".
 
     A part in braces names a node; where its label is the absent one, it is left out with the blanks in its braces. "a"
     before a vowel becomes "an". Raises ValueError for a part that names no node and for a row without nodes.
     """
-    nodes = Nodes(DataReport.of(table).nodes, absent_label)
     parts = re.findall(r"\{\s*(\w+)\s*\}", template)
     if unknown := sorted(set(parts) - set(nodes.labels)):
         raise ValueError(f"the template {template!r} names {', '.join(unknown)}; nodes are {', '.join(nodes.labels)}")
@@ -47,7 +45,7 @@ def template_sentences(table: Dataset, template: str, absent_label: str = "none"
 
         def fill(part: re.Match[str], labels: dict[str, str] = labels) -> str:
             before, node, after = part.groups()
-            return "" if labels[node] == absent_label else f"{before}{labels[node]}{after}"
+            return "" if labels[node] == nodes.absent_label else f"{before}{labels[node]}{after}"
 
         filled = " ".join(re.sub(r"\{(\s*)(\w+)(\s*)\}", fill, template).split())
         sentences.append(re.sub(r"\b(a) (?=[aeiou])", r"\1n ", filled, flags=re.IGNORECASE))
