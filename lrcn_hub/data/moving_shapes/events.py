@@ -33,8 +33,8 @@ TOWARDS = {
 AWAY = 0.24  # from the middle of the picture to a place
 TRAVEL = 0.27  # from the middle of a way to its ends
 JITTER = 0.03  # by which a place is off at most
-RADIUS = (0.13, 0.17)
-SMALLEST, LARGEST = 0.06, 0.2  # radius of what grows, at first and in the end
+RADIUS = (0.17, 0.2)
+SMALLEST, LARGEST = 0.09, 0.24  # radius of what grows, at first and in the end
 JUMP, JUMP_FRAMES = 0.25, 4  # how high, and how long one jump takes
 BLINK = 2  # frames with light, and as many without
 

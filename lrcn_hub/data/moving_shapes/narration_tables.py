@@ -18,9 +18,9 @@ from lrcn_hub.data.moving_shapes.videos import FRAME_RATE, Frames, film, write_v
 if TYPE_CHECKING:
     from datasets import Dataset
 
-EDITION = 1  # of the drawings; to be raised with any change of a pixel, so that no old file is taken for a new one
+EDITION = 2  # of the drawings; to be raised with any change of a pixel, so that no old file is taken for a new one
 LEVELS = ("event", "scene")
-LONE_SHARE = 0.4  # of training scenes have one event: they teach what each event looks like
+LONE_SHARE = 0.5  # of training scenes have one event: they teach what each event looks like
 FIFTHS = {"validation": (3,), "test": (4,), "train": (0, 1, 2)}  # of all sets of events, which may happen in a split
 SENTENCES = 5
 
