@@ -25,6 +25,7 @@ RULES = {
     "data": {"models"},
     "sentences": {"data", "models", "tasks"},
     "publishing": {"models", "plugins", "tasks", "hookspecs"},
+    "narration": {"models", "data"},
     "streaming": {"models", "data"},
     "timeline": {"models", "data", "scoring"},
     "caffe": {"models", "data", "publishing"},
@@ -32,10 +33,10 @@ RULES = {
     "testing": {"training", "contract", "plugins", "tasks", "hookspecs", "models"},
     "demo": {
         *("data", "hookspecs", "lrcn_hub", "models", "plugins"),
-        *("publishing", "scoring", "tasks", "timeline", "training"),
+        *("publishing", "scoring", "sentences", "tasks", "timeline", "training"),
     },
     "lrcn_cli": {
-        *("caffe", "data", "demo", "lrcn_hub", "models"),
+        *("caffe", "data", "demo", "lrcn_hub", "models", "narration"),
         *("plugins", "publishing", "scoring", "streaming", "timeline", "training"),
     },
     "train": {"lrcn_cli"},

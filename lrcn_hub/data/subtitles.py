@@ -90,14 +90,18 @@ class SubtitleWriter:
         self._file.write(text.encode("utf-8", "replace"))
         self._file.flush()
 
+    def close(self) -> None:
+        """Close the file, if it was opened here."""
+        if self._owned:
+            self._file.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._owned:
-            self._file.close()
+        self.close()
 
 
 def read_cues(content: str, format: SubtitleFormat) -> Iterator[Cue]:
