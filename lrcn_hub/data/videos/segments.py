@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import av
 import numpy as np
-from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from lrcn_hub.data.clips import resize_frame
@@ -35,6 +35,18 @@ class Segment:
     """Seconds since the video's first frame, float64 (frames,)."""
     decoded: int
     """How many frames were decoded for it."""
+
+
+class _Packet(NamedTuple):
+    """What a file's packet says of its frame."""
+
+    stamp: int | None
+    order: int | None
+    """The stamp by which it is to be decoded."""
+    position: int | None
+    """Bytes before it in the file."""
+    size: int
+    is_keyframe: bool
 
 
 @dataclass(frozen=True)
@@ -88,10 +100,8 @@ def read_segment(
     chosen = first + frames_at_ticks(index.times[first:stop], frame_rate, begin, end, max_frames)
     if not len(chosen):
         raise ValueError(f"{os.fspath(path)}: no frame is shown {_words(start, end)}")
-    images, decoded = _decode(path, index, chosen, _words(start, end))
-    size = size or images[0].shape[:2]
-    frames = np.stack([resize_frame(image, *size) for image in images])
-    return Segment(frames, index.times[chosen], decoded)
+    images, decoded = _decode(path, index, chosen, size, _words(start, end))
+    return Segment(np.stack(images), index.times[chosen], decoded)
 
 
 def check_segment(name: str, start: float | None, end: float | None, duration: float = 0.0) -> None:
@@ -127,31 +137,35 @@ def _state(path: VideoSource) -> tuple[int, int] | None:
 def _index(path: str, state: tuple[int, int] | None) -> _Index:
     """Read all packets of a file once, as long as it stays in `state`, without decoding them."""
     with open_video(path) as video:
-        try:
-            packets = [p for p in video.container.demux(video.stream) if p.size and not p.is_discard]
+        try:  # what packets say, and not their data, which would be the whole file
+            packets = [
+                _Packet(one.pts, one.dts, one.pos, one.size, one.is_keyframe)
+                for one in video.container.demux(video.stream)
+                if one.size and not one.is_discard
+            ]
         except av.FFmpegError as error:
             raise UnreadableVideoError(video.name, f"damaged ({error.strerror})") from error
         if not packets:
             raise UnreadableVideoError(video.name, "it has no frames")
-        times = times_of(video, [packet.pts for packet in packets])
+        times = times_of(video, [packet.stamp for packet in packets])
         stamps = _stamps(video, packets)
         keys = [packet for packet in packets if packet.is_keyframe and len(stamps)]
-        numbers = np.searchsorted(stamps, np.array([packet.pts for packet in keys], stamps.dtype)).tolist()
+        numbers = np.searchsorted(stamps, np.array([packet.stamp for packet in keys], stamps.dtype)).tolist()
         keyframes = [
-            _Keyframe(number, packet.pos or 0, (packet.pts or 0) if packet.dts is None else packet.dts)
+            _Keyframe(number, packet.position or 0, (packet.stamp or 0) if packet.order is None else packet.order)
             for number, packet in zip(numbers, keys, strict=True)
         ]
         return _Index(times, float(times[-1]) + 1 / video.fps, stamps, keyframes)
 
 
-def _stamps(video: OpenVideo, packets: list[Packet]) -> np.ndarray:
+def _stamps(video: OpenVideo, packets: list[_Packet]) -> np.ndarray:
     """Give the packets' presentation stamps in their order, or none where they cannot be trusted.
 
     AVI stores none: FFmpeg works them out, and rightly where there are no B-frames, or those of MPEG-4, unless these
     are packed together with another frame.
     """
-    stamps = {packet.pts for packet in packets if packet.pts is not None}
-    positions = {packet.pos for packet in packets if packet.pos is not None and packet.pos >= 0}
+    stamps = {packet.stamp for packet in packets if packet.stamp is not None}
+    positions = {packet.position for packet in packets if packet.position is not None and packet.position >= 0}
     if len(stamps) < len(packets) or len(positions) < len(packets):
         return np.empty(0, np.int64)
     if video.container.format.name == WITHOUT_TIMES and video.stream.codec_context.has_b_frames:
@@ -161,7 +175,9 @@ def _stamps(video: OpenVideo, packets: list[Packet]) -> np.ndarray:
     return np.array(sorted(stamps), np.int64)
 
 
-def _decode(path: VideoSource, index: _Index, chosen: np.ndarray, words: str) -> tuple[list[np.ndarray], int]:
+def _decode(
+    path: VideoSource, index: _Index, chosen: np.ndarray, size: tuple[int, int] | None, words: str
+) -> tuple[list[np.ndarray], int]:
     """Decode the `chosen` frames, whose numbers grow; from the file's start if a keyframe does not lead there."""
     before = [keyframe for keyframe in index.keyframes if keyframe.frame <= chosen[0]]
     keyframe = max(before, key=lambda one: one.frame, default=None)
@@ -170,7 +186,7 @@ def _decode(path: VideoSource, index: _Index, chosen: np.ndarray, words: str) ->
         try:
             with open_video(path) as video:
                 numbered = _from_keyframe(video, start, index.stamps) if start else enumerate(video.decoded())
-                return _choose(numbered, chosen, counted), counted[0]
+                return _choose(numbered, chosen, size, counted), counted[0]
         except _WrongPlaceError:
             continue
         except (av.FFmpegError, UnreadableVideoError) as error:
@@ -180,7 +196,10 @@ def _decode(path: VideoSource, index: _Index, chosen: np.ndarray, words: str) ->
 
 
 def _choose(
-    numbered: Iterator[tuple[int, VideoFrame]] | enumerate[VideoFrame], chosen: np.ndarray, counted: list[int]
+    numbered: Iterator[tuple[int, VideoFrame]] | enumerate[VideoFrame],
+    chosen: np.ndarray,
+    size: tuple[int, int] | None,
+    counted: list[int],
 ) -> list[np.ndarray]:
     """Convert the `chosen` ones of numbered frames; raises `_WrongPlaceError` where one is passed over."""
     images: list[np.ndarray] = []
@@ -189,7 +208,9 @@ def _choose(
         if number > chosen[len(images)]:
             break
         if number == chosen[len(images)]:
-            images.append(upright(frame))
+            image = upright(frame)
+            size = size or image.shape[:2]
+            images.append(resize_frame(image, *size))
         if len(images) == len(chosen):
             return images
     raise _WrongPlaceError
