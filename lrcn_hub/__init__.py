@@ -13,12 +13,16 @@ from lrcn_hub.models import (
     LrcnCaptioningProcessor,
     LrcnForImageCaptioning,
     LrcnForVideoClassification,
+    LrcnForVideoNarration,
+    LrcnNarrationConfig,
+    LrcnNarrationProcessor,
     LrcnStreamState,
 )
-from lrcn_hub.pipelines import register_image_to_text
+from lrcn_hub.pipelines import register_image_to_text, register_video_to_text
 from lrcn_hub.tasks import Task
 
 register_image_to_text()
+register_video_to_text()
 
 try:
     __version__ = metadata.version("lrcn-hub")
@@ -32,6 +36,9 @@ __all__ = [
     "LrcnCaptioningProcessor",
     "LrcnForImageCaptioning",
     "LrcnForVideoClassification",
+    "LrcnForVideoNarration",
+    "LrcnNarrationConfig",
+    "LrcnNarrationProcessor",
     "LrcnStreamState",
     "Task",
     "__version__",

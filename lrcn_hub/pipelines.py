@@ -1,7 +1,8 @@
-"""Makes ``transformers.pipeline("image-to-text")`` know our captioners, and changes nothing for other models.
+"""Makes ``transformers.pipeline`` know our captioners as "image-to-text" and our narrators as "video-to-text".
 
-transformers 5 removed this task's pipeline. Since 5.19 the name stands for "image-text-to-text", whose pipeline
-refuses a picture without a prompt; before, the name is unknown.
+Nothing is changed for other models. transformers 5 removed the pipeline of the first task. Since 5.19 its name stands
+for "image-text-to-text", whose pipeline refuses a picture without a prompt; before, the name is unknown. The second
+name it does not know.
 """
 
 import functools
@@ -13,8 +14,10 @@ from transformers.utils.logging import get_logger
 
 from lrcn_hub.models.configuration_lrcn import LrcnCaptioningConfig
 from lrcn_hub.models.pipeline_lrcn import LrcnImageToTextPipeline
+from lrcn_hub.models.pipeline_narration_lrcn import LrcnVideoToTextPipeline
 
 TASK, STOCK_TASK = "image-to-text", "image-text-to-text"
+VIDEO_TASK = "video-to-text"
 
 
 class ImageToTextByModel(LrcnImageToTextPipeline):
@@ -46,3 +49,9 @@ def register_image_to_text() -> None:
         pipelines._resolve_deprecated_task = functools.wraps(redirect)(
             lambda task: task if task == TASK else redirect(task)
         )
+
+
+def register_video_to_text() -> None:
+    """Enter the task; other models than narrators are told that it is not theirs."""
+    tasks = pipelines.PIPELINE_REGISTRY.supported_tasks
+    tasks[VIDEO_TASK] = {**tasks[STOCK_TASK], "impl": LrcnVideoToTextPipeline}

@@ -1,6 +1,6 @@
 """Configuration of the video narrator: what fixes its layers and shapes, and nothing of how it is trained."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedConfig
 
@@ -18,6 +18,9 @@ from .limits_lrcn import (
     check_stock_values,
 )
 
+if TYPE_CHECKING:  # transformers copies the files named by such lines along with this one, run or not
+    from .pipeline_narration_lrcn import LrcnVideoToTextPipeline  # noqa: F401
+
 VARIANTS = ("encoder-decoder", "decoder-max", "decoder-prob", "frames")
 FRAME_READERS = ("shared", "separate", "mean")
 SCHEDULES = ("apart", "overlapping")
@@ -27,7 +30,14 @@ NARRATION_CODE = {
         "AutoConfig": "configuration_narration_lrcn.LrcnNarrationConfig",
         "AutoModel": "modeling_narration_lrcn.LrcnForVideoNarration",
         "AutoModelForImageTextToText": "modeling_narration_lrcn.LrcnForVideoNarration",
-    }
+    },
+    "custom_pipelines": {
+        "video-to-text": {
+            "impl": "pipeline_narration_lrcn.LrcnVideoToTextPipeline",
+            "pt": ["AutoModelForImageTextToText"],
+            "type": "multimodal",
+        }
+    },
 }
 """Where the code of a narrator is, in the files saved with it: what transformers asks config.json for."""
 

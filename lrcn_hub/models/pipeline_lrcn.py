@@ -1,4 +1,4 @@
-"""``pipeline("image-to-text")`` for captioners: photos in, sentences out."""
+"""``pipeline("image-to-text")`` for captioners, photos in, sentences out, and what it shares with other pipelines."""
 
 import urllib.request
 from collections.abc import Iterable
@@ -13,28 +13,18 @@ from .images_lrcn import ImageSource, UnreadableImageError, open_image
 USER_AGENT = "lrcn-hub"  # some servers turn Python's own name away
 
 
-class LrcnImageToTextPipeline(Pipeline):
-    """Captions pictures.
+class LrcnSentencePipeline(Pipeline):
+    """What the pipelines share that answer with sentences.
 
-    ``captioner(picture)`` gives ``[{"generated_text": "a red square"}]``, as many as `num_return_sequences`, the best
-    one first; a list of pictures gives a list of such lists. A picture is a path, an http(s) or data URL, the bytes of
-    a file, or a PIL image. `text` (or `prompt`) is a beginning for every caption. Further arguments, and those in
-    `generate_kwargs`, go to `generate`; given to ``pipeline(...)``, they hold for every call.
-
-    Raises UnreadableImageError, which names the picture.
+    One input gives ``[{"generated_text": "a red square"}]``, as many as `num_return_sequences`, the best one first; a
+    list of inputs gives a list of such lists. `text` (or `prompt`) is a beginning for every sentence. Further
+    arguments, and those in `generate_kwargs`, go to `generate`; given to ``pipeline(...)``, they hold for every call.
     """
 
     _load_processor = True
     _load_tokenizer = False
     _load_image_processor = False
     _load_feature_extractor = False
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.processor.check_vocabulary(self.model.config.vocab_size)
-
-    def __call__(self, images: ImageSource | Iterable[ImageSource], **kwargs: Any) -> Any:
-        return super().__call__(list(images) if isinstance(images, tuple) else images, **kwargs)
 
     def _sanitize_parameters(
         self,
@@ -49,23 +39,44 @@ class LrcnImageToTextPipeline(Pipeline):
             raise ValueError(f"given twice, also in generate_kwargs: {', '.join(sorted(twice))}")
         beginning = prompt if text is None else text
         if not isinstance(beginning, str | None):
-            raise ValueError(f"text is {beginning!r}; it must be one string, the beginning of every caption")
+            raise ValueError(f"text is {beginning!r}; it must be one string, the beginning of every sentence")
         preprocess = {"text": beginning, "timeout": timeout}
         preprocess = {name: value for name, value in preprocess.items() if value is not None}
         return preprocess, kwargs | (generate_kwargs or {}), {}
+
+    def say(self, inputs: dict[str, Tensor], rows: int, **generate_kwargs: Any) -> dict[str, Tensor]:
+        """What `generate` says of a batch of `rows` inputs, as `postprocess` is to get it."""
+        words = self.model.generate(**inputs, **generate_kwargs)
+        words = getattr(words, "sequences", words)  # generate's answer may be a dictionary
+        # (rows, sentences, words): the base class cuts a batch into its rows along the first dimension.
+        return {"words": words.unflatten(0, (rows, -1))}
+
+    def postprocess(self, outputs: dict[str, Tensor]) -> list[dict[str, str]]:
+        sentences = self.processor.batch_decode(outputs["words"].flatten(0, 1), skip_special_tokens=True)
+        return [{"generated_text": sentence} for sentence in sentences]
+
+
+class LrcnImageToTextPipeline(LrcnSentencePipeline):
+    """Captions pictures.
+
+    A picture is a path, an http(s) or data URL, the bytes of a file, or a PIL image; `timeout` is for fetching it. All
+    else is said of `LrcnSentencePipeline`.
+
+    Raises UnreadableImageError, which names the picture.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.processor.check_vocabulary(self.model.config.vocab_size)
+
+    def __call__(self, images: ImageSource | Iterable[ImageSource], **kwargs: Any) -> Any:
+        return super().__call__(list(images) if isinstance(images, tuple) else images, **kwargs)
 
     def preprocess(self, picture: ImageSource, text: str | None = None, timeout: float | None = None) -> BatchFeature:
         return self.processor(images=load_picture(picture, timeout), text=text, return_tensors="pt")
 
     def _forward(self, inputs: dict[str, Tensor], **generate_kwargs: Any) -> dict[str, Tensor]:
-        words = self.model.generate(**inputs, **generate_kwargs)
-        words = getattr(words, "sequences", words)  # generate's answer may be a dictionary
-        # (pictures, sequences, words): the base class cuts a batch into its pictures along the first dimension.
-        return {"words": words.unflatten(0, (len(inputs["pixel_values"]), -1))}
-
-    def postprocess(self, outputs: dict[str, Tensor]) -> list[dict[str, str]]:
-        captions = self.processor.batch_decode(outputs["words"].flatten(0, 1), skip_special_tokens=True)
-        return [{"generated_text": caption} for caption in captions]
+        return self.say(inputs, len(inputs["pixel_values"]), **generate_kwargs)
 
 
 def load_picture(picture: ImageSource, timeout: float | None = None) -> Image.Image:

@@ -17,7 +17,10 @@ from lrcn_hub.models import (
     LrcnCaptioningProcessor,
     LrcnForImageCaptioning,
     LrcnForVideoClassification,
+    LrcnForVideoNarration,
     LrcnImageProcessor,
+    LrcnNarrationConfig,
+    LrcnNarrationProcessor,
 )
 
 TINY = {"model_type": "lrcn_caffenet", "channels": [4] * 5, "fc_sizes": [8, 8, 5], "image_size": 67}
@@ -25,7 +28,14 @@ CAPTIONER = {"backbone_config": TINY, "feature_size": 5, "vocab_size": 9, "embed
 RECOGNISER = {"backbone_config": TINY, "feature_size": 8, "hidden_size": 7, "num_labels": 3}
 
 
+NARRATOR = {"node_sizes": [2, 3], "vocab_size": 9, "embedding_size": 6, "hidden_size": 7}
+
+
 def tiny(kind):
+    if kind is LrcnForVideoNarration:
+        nodes = {"tool": ["none", "knife"], "activity": ["cut", "stir", "peel"]}
+        processor = LrcnNarrationProcessor(None, build_word_tokenizer(list("bcdefgh")), node_labels=nodes)
+        return kind(LrcnNarrationConfig(**NARRATOR)), processor
     if kind is LrcnForImageCaptioning:
         processor = LrcnCaptioningProcessor(LrcnImageProcessor(), build_word_tokenizer(list("bcdefgh")))
         return kind(LrcnCaptioningConfig(**CAPTIONER)), processor
@@ -51,6 +61,7 @@ def references(value):
         (CaffeNet, {"AutoConfig", "AutoModel"}),
         (LrcnForImageCaptioning, {"AutoConfig", "AutoModel", "AutoModelForImageTextToText"}),
         (LrcnForVideoClassification, {"AutoConfig", "AutoModel", "AutoModelForVideoClassification"}),
+        (LrcnForVideoNarration, {"AutoConfig", "AutoModel", "AutoModelForImageTextToText"}),
     ],
 )
 def test_all_code_that_the_files_name_is_there_and_nothing_else(kind, autos, tmp_path):
@@ -79,7 +90,7 @@ def json_keys(folder):
     return {key for text in texts for key in ("AutoProcessor", "AutoImageProcessor") if key in text}
 
 
-@pytest.mark.parametrize("kind", [CaffeNet, LrcnForImageCaptioning, LrcnForVideoClassification])
+@pytest.mark.parametrize("kind", [CaffeNet, LrcnForImageCaptioning, LrcnForVideoClassification, LrcnForVideoNarration])
 def test_saving_a_loaded_model_changes_no_file(kind, tmp_path):
     model, processor = tiny(kind)
     for step in ("first", "second"):
@@ -95,12 +106,19 @@ def test_saving_a_loaded_model_changes_no_file(kind, tmp_path):
             assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
 
 
-def test_a_configuration_of_the_installed_class_names_no_pipeline_to_be_trusted(tmp_path):
-    LrcnCaptioningConfig(**CAPTIONER).save_pretrained(tmp_path)
+@pytest.mark.parametrize(
+    ("config", "task", "file"),
+    [
+        (LrcnCaptioningConfig(**CAPTIONER), "image-to-text", "pipeline_lrcn"),
+        (LrcnNarrationConfig(**NARRATOR), "video-to-text", "pipeline_narration_lrcn"),
+    ],
+)
+def test_a_configuration_of_the_installed_class_names_no_pipeline_to_be_trusted(config, task, file, tmp_path):
+    config.save_pretrained(tmp_path)
     assert "custom_pipelines" in json.loads((tmp_path / "config.json").read_text())
-    for config in (LrcnCaptioningConfig.from_pretrained(tmp_path), AutoConfig.from_pretrained(tmp_path)):
-        assert not hasattr(config, "custom_pipelines")
-        assert config.to_dict()["custom_pipelines"]["image-to-text"]["impl"].startswith("pipeline_lrcn.")
+    for loaded in (type(config).from_pretrained(tmp_path), AutoConfig.from_pretrained(tmp_path)):
+        assert not hasattr(loaded, "custom_pipelines")
+        assert loaded.to_dict()["custom_pipelines"][task]["impl"].startswith(f"{file}.")
 
 
 def test_somebodys_subclass_is_saved_without_our_code_and_without_theirs(tmp_path, monkeypatch):

@@ -377,7 +377,7 @@ def outcome(resolve, name):
 names = [*before, *aliases, "summarization", "translation_en_to_fr", "vqa", "no-such-task"]
 outcomes = [outcome(resolve, name) for name in names]
 import lrcn_hub
-assert tasks.keys() - before.keys() == {"image-to-text"}
+assert tasks.keys() - before.keys() == {"image-to-text", "video-to-text"}
 assert all(tasks[name] is entry and entry == copy for name, (entry, copy) in before.items())
 assert pipelines.PIPELINE_REGISTRY.task_aliases == aliases
 resolve = getattr(pipelines, "_resolve_deprecated_task", str)
