@@ -8,22 +8,24 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lrcn_cli.command import command_parser
+from lrcn_cli.live import USUAL_SECONDS, load
 
 if TYPE_CHECKING:
-    from lrcn_hub.streaming import Source, TerminalView
+    from lrcn_hub.streaming import LiveView, Source
     from lrcn_hub.streaming.watching import Stop
 
 DETAILS = """\
 SOURCE is a file, - (standard input), a named pipe, a camera (/dev/video0) or the address of a stream. Several are
-watched together. Each change of decision is one JSON object on a line of standard output; docs/watch.md says what its
-fields mean. The exit code is 0 when all videos have ended, or after SIGINT or SIGTERM, and 1 if a source could not be
-read to its end."""
+watched together. Each change of a recogniser's decision, and each of a narrator's sentences, is one JSON object on a
+line of standard output; docs/watch.md says what its fields mean. The exit code is 0 when all videos have ended, or
+after SIGINT or SIGTERM, and 1 if a source could not be read to its end."""
 
 EXAMPLES = """
 lrcn watch video.mp4 --model my-recogniser
 lrcn watch /dev/video0 --model my-recogniser --half-life 2 --output events.jsonl
 lrcn watch rtsp://camera/1 rtsp://camera/2 --model my-recogniser --state watch.safetensors --retries -1
 ffmpeg -i INPUT -f matroska - | lrcn watch - --model my-recogniser --every 5
+lrcn watch rtsp://camera/1 --model my-narrator --every-seconds 5 --scene-threshold 0.2 --subtitles live.vtt
 """
 
 
@@ -31,24 +33,17 @@ def main(argv: list[str]) -> int:
     """Watch; returns 0, or 1 if a source could not be read to its end."""
     arguments = _parser().parse_args(argv)
 
-    from lrcn_hub.streaming import Events, Source, Watcher, load_state
+    from lrcn_hub.streaming import Source, Watcher
 
     sources = [Source(given) for given in arguments.sources]
     _check(sources)
-    state = load_state(arguments.state, len(sources))
-    model, processor = _load(arguments.model, arguments.device, arguments.dtype)
-    session = model.stream(
-        len(sources),
-        state=state,
-        processor=processor,
-        half_life_seconds=arguments.half_life,
-        scene_threshold=arguments.scene_threshold,
-        max_batch=arguments.max_batch,
-    )
-    view = _view(arguments, model.config.id2label)
-    with _opened(arguments.output) as file:
+    live = load(arguments)
+    session = live.session()
+    wanted = sys.stderr.isatty() if arguments.view is None else arguments.view
+    view = live.view(sys.stderr) if wanted else None
+    with _opened(arguments.output) as file, contextlib.closing(live):
         event_rules, watch_rules, connection_rules = _rules(arguments)
-        events = Events(_writer(file, view), event_rules)
+        events = live.events(_writer(file, view), event_rules)
         watcher = Watcher(session, sources, events, rules=watch_rules, connection=connection_rules, view=view)
         with _stopped_by_signals(watcher.stop):
             watcher.run()
@@ -64,7 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("sources", nargs="+", metavar="SOURCE", help="a file, -, a camera or an address")
-    add("--model", required=True, metavar="DIR", help="folder of a trained recogniser, or its name on the Hub")
+    add(
+        "--model",
+        required=True,
+        metavar="DIR",
+        help="folder of a trained recogniser or narrator, or its name on the Hub",
+    )
     add("--device", metavar="NAME", help="such as cpu or cuda:0; default: a GPU where there is one")
     add("--dtype", choices=["float32", "bfloat16", "float16"], default="float32", help="default: float32")
 
@@ -80,7 +80,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="older frames count less; default: all frames count alike",
     )
-    add("--scene-threshold", type=_positive, metavar="X", help="a picture that differs by more begins a new clip")
+    add("--scene-threshold", type=_positive, metavar="X", help="a picture that differs by more begins anew")
+
+    add = parser.add_argument_group("narration").add_argument
+    add(
+        "--every-seconds",
+        type=_positive,
+        metavar="SECONDS",
+        help=f"a sentence at least so often; default: {USUAL_SECONDS:g}, where no threshold is given",
+    )
+    add("--state-threshold", type=_positive, metavar="X", help="a frame that changes the state by more begins anew")
+    add("--min-event", type=float, metavar="SECONDS", help="what a threshold ends lasts as long (default 1)")
+    add("--num-beams", type=_count, metavar="N", help="beam search of this width; default: the model's")
+    add("--subtitles", metavar="FILE", help="write cues to a .vtt or .srt file as they are said")
 
     add = parser.add_argument_group("when the source is faster than the model").add_argument
     add(
@@ -111,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--state", metavar="FILE", help="go on from this state if it is there; save it at the end and now and then")
     add("--save-every", type=_positive, default=60.0, metavar="SECONDS", help="how often (default 60)")
     add("--view", action=argparse.BooleanOptionalAction, help="the live view; default: on a terminal")
-    add("--top-k", type=_count, default=3, metavar="K", help="labels shown for each source (default 3)")
+    add("--top-k", type=_count, default=3, metavar="K", help="labels or sentences shown (default 3)")
     return parser
 
 
@@ -157,37 +169,7 @@ def _rules(arguments: argparse.Namespace) -> tuple[Any, Any, Any]:
     return EventRules(arguments.every_frame, arguments.every), watch, connection
 
 
-def _load(name: str, device: str | None, dtype: str) -> tuple[Any, Any]:
-    """Load model and processor; raises ValueError for a model that cannot watch, before its weights are read."""
-    import torch
-    from transformers import MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING, AutoConfig, AutoProcessor
-    from transformers.utils import logging
-
-    from lrcn_hub.plugins import task_names
-
-    task_names()  # a plugin's own models are known to transformers once it is loaded
-    logging.disable_progress_bar()
-    config = AutoConfig.from_pretrained(name)
-    kind = MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING.get(type(config), None)
-    if not hasattr(kind, "stream"):
-        raise ValueError(
-            f"{name} is a model of the type {config.model_type!r}, which cannot watch videos; give a recogniser"
-        )
-    processor = AutoProcessor.from_pretrained(name)
-    if getattr(processor.video_processor, "stream", "rgb") != "rgb":
-        raise ValueError(f"{name} looks at optical flow, and only frames can be watched live")
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return kind.from_pretrained(name).to(place, getattr(torch, dtype)).eval(), processor
-
-
-def _view(arguments: argparse.Namespace, labels: dict[int, str]) -> "TerminalView | None":
-    from lrcn_hub.streaming import TerminalView
-
-    wanted = sys.stderr.isatty() if arguments.view is None else arguments.view
-    return TerminalView(sys.stderr, labels, top=arguments.top_k) if wanted else None
-
-
-def _writer(file: TextIO, view: "TerminalView | None") -> Any:
+def _writer(file: TextIO, view: "LiveView | None") -> Any:
     """Write lines to `file`; on the terminal that shows the view, in its place."""
     from lrcn_hub.streaming import line_writer
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from lrcn_hub.models import FrameResult
+from lrcn_hub.models import FrameResult, NarrationResult, SpokenSentence
+
+SHOWN = 5  # sentences that are kept for the view
 
 
 @dataclass
@@ -26,8 +29,10 @@ class Row:
     """Watched since the start, across reconnections."""
     lag: float = 0.0
     """Seconds from the last frame's arrival to its answer."""
-    result: FrameResult | None = None
+    result: FrameResult | NarrationResult | None = None
     """The last answer."""
+    sentences: deque[SpokenSentence] = field(default_factory=lambda: deque(maxlen=SHOWN))
+    """The last ones said, where it is narrated."""
     trouble: str = ""
     """Why no frame comes, while none does."""
 
@@ -41,28 +46,28 @@ class EventRules:
 
 
 @dataclass
-class Events:
-    """Turns answers and happenings into lines, each given whole to `write`."""
+class LiveEvents:
+    """Turns answers and happenings into lines, each given whole to `write`; a subclass knows a session's answers."""
 
     write: Callable[[str], None]
     rules: EventRules = field(default_factory=EventRules)
-    _decisions: dict[int, str] = field(default_factory=dict)
     _reported: dict[int, float] = field(default_factory=dict)
 
-    def answer(self, row: Row, result: FrameResult) -> None:
-        """Write what a frame's answer is worth: a new scene, a new decision, or the frame itself."""
-        row.result = result
-        for kind in self._kinds(row.number, result):
-            self.emit(kind, row)
+    def answer(self, row: Row, result: Any) -> None:
+        """Write what a frame's answer is worth."""
+        raise NotImplementedError
 
-    def _kinds(self, row: int, result: FrameResult) -> Iterator[str]:
-        if result.clip_start == result.frame > 0:
-            yield "scene"
-        if self._decisions.get(row) != result.clip_label:
-            self._decisions[row] = result.clip_label
-            yield "label"
-        if self.rules.every_frame or self._is_time(row, result.time or 0.0):
-            yield "frame"
+    def finished(self, row: Row, last: Any) -> None:
+        """Write one of the things that a session says when a video has ended."""
+        raise NotImplementedError
+
+    def answer_facts(self, row: Row) -> dict[str, Any]:
+        """What every event tells of the last answer."""
+        raise NotImplementedError
+
+    def is_frame_told(self, row: int, result: Any) -> bool:
+        """Whether the frame itself has an event."""
+        return self.rules.every_frame or self._is_time(row, result.time or 0.0)
 
     def _is_time(self, row: int, time: float) -> bool:
         last = self._reported.get(row)
@@ -73,25 +78,74 @@ class Events:
 
     def emit(self, kind: str, row: Row, **facts: Any) -> None:
         """Write one event of `row` with what is known of it now."""
-        self.write(json.dumps({**_now(kind, row), **facts}, ensure_ascii=False))
+        last = row.result
+        line = {
+            "event": kind,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "source": row.source,
+            "row": row.number,
+            "frame": last and last.frame,
+            "time": None if last is None or last.time is None else round(last.time, 6),
+            **self.answer_facts(row),
+            "dropped": row.dropped,
+        }
+        self.write(json.dumps({**line, **facts}, ensure_ascii=False))
 
 
-def _now(kind: str, row: Row) -> dict[str, Any]:
-    last = row.result
-    return {
-        "event": kind,
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "source": row.source,
-        "row": row.number,
-        "frame": last and last.frame,
-        "time": None if last is None or last.time is None else round(last.time, 6),
-        "label": last and last.label,
-        "score": last and round(last.score, 6),
-        "clip_label": last and last.clip_label,
-        "clip_score": last and round(last.clip_score, 6),
-        "clip_start": last and last.clip_start,
-        "dropped": row.dropped,
-    }
+@dataclass
+class Events(LiveEvents):
+    """The events of recognition: a new scene, a new decision, or the frame itself."""
+
+    _decisions: dict[int, str] = field(default_factory=dict)
+
+    def answer(self, row: Row, result: FrameResult) -> None:
+        row.result = result
+        for kind in self._kinds(row.number, result):
+            self.emit(kind, row)
+
+    def _kinds(self, row: int, result: FrameResult) -> Iterator[str]:
+        if result.clip_start == result.frame > 0:
+            yield "scene"
+        if self._decisions.get(row) != result.clip_label:
+            self._decisions[row] = result.clip_label
+            yield "label"
+        if self.is_frame_told(row, result):
+            yield "frame"
+
+    def answer_facts(self, row: Row) -> dict[str, Any]:
+        last: Any = row.result
+        return {
+            "label": last and last.label,
+            "score": last and round(last.score, 6),
+            "clip_label": last and last.clip_label,
+            "clip_score": last and round(last.clip_score, 6),
+            "clip_start": last and last.clip_start,
+        }
+
+
+@dataclass
+class NarrationEvents(LiveEvents):
+    """The events of narration: a sentence at each boundary, also given to `say`; or the frame itself."""
+
+    say: Callable[[Row, SpokenSentence], None] | None = None
+
+    def answer(self, row: Row, result: NarrationResult) -> None:
+        row.result = result
+        if result.sentence is not None:
+            self.finished(row, result.sentence)
+        if self.is_frame_told(row.number, result):
+            self.emit("frame", row)
+
+    def finished(self, row: Row, last: SpokenSentence) -> None:
+        row.sentences.append(last)
+        facts = {"start": last.start, "end": last.end, "text": last.text, "reason": last.reason}
+        self.emit("sentence", row, **facts, frames_read=last.frames)
+        if self.say is not None:
+            self.say(row, last)
+
+    def answer_facts(self, row: Row) -> dict[str, Any]:
+        last: Any = row.result
+        return {"event_start": last and last.event_start, "frames_read": last and last.frames_read}
 
 
 def line_writer(file: TextIO) -> Callable[[str], None]:

@@ -1,25 +1,24 @@
-"""The live view: for each source its likeliest labels with bars, redrawn in place on a terminal."""
+"""The live view: for each source its likeliest labels or last sentences, redrawn in place on a terminal."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
-from lrcn_hub.streaming.events import Row
+from lrcn_hub.streaming.events import SHOWN, Row
 
 BAR = 24  # characters of a full bar
 NAME = 30  # characters of a source's name
 UP_AND_CLEAR = "\x1b[{}F\x1b[J"  # to the beginning of the line so many above, and all below is blank
 
 
-class TerminalView:
-    """Draws rows on `file`, at most every `interval` seconds; `labels` are the model's, `top` of them are shown."""
+class LiveView:
+    """Draws rows on `file`, at most every `interval` seconds; a subclass knows how answers look."""
 
-    def __init__(self, file: TextIO, labels: Mapping[int, str], *, top: int = 3, interval: float = 0.25):
-        self.file, self.labels, self.interval = file, labels, interval
-        self.top = min(top, len(labels))
+    def __init__(self, file: TextIO, *, interval: float = 0.25):
+        self.file, self.interval = file, interval
         self._drawn_lines, self._drawn_at = 0, 0.0
         self._rates = Rates()
 
@@ -52,12 +51,40 @@ class TerminalView:
         if result is not None:
             facts += [f"frame {result.frame}", clock(result.time or 0.0), f"{rate:.1f} fps", f"lag {row.lag:.2f} s"]
             facts.append(f"dropped {row.dropped}")
-        lines = ["  ".join(facts)]
-        if result is not None:
-            scores, best = result.clip_probabilities.topk(self.top)
-            for score, label in zip(scores.tolist(), best.tolist(), strict=True):
-                lines.append(f"  {self.labels[label][:20]:<20} {bar(score)} {score:4.0%}")
-        return lines
+        return ["  ".join(facts), *([] if result is None else self.answer_lines(row))]
+
+    def answer_lines(self, row: Row) -> list[str]:
+        """What is shown of a row's answers, below the facts."""
+        raise NotImplementedError
+
+
+class TerminalView(LiveView):
+    """Shows the likeliest labels of the decision with bars; `labels` are the model's, `top` of them are shown."""
+
+    def __init__(self, file: TextIO, labels: Mapping[int, str], *, top: int = 3, interval: float = 0.25):
+        super().__init__(file, interval=interval)
+        self.labels, self.top = labels, min(top, len(labels))
+
+    def answer_lines(self, row: Row) -> list[str]:
+        last: Any = row.result
+        scores, best = last.clip_probabilities.topk(self.top)
+        return [
+            f"  {self.labels[label][:20]:<20} {bar(score)} {score:4.0%}"
+            for score, label in zip(scores.tolist(), best.tolist(), strict=True)
+        ]
+
+
+class NarrationView(LiveView):
+    """Shows the last sentences, `top` of them, and since when the event at hand lasts."""
+
+    def __init__(self, file: TextIO, *, top: int = 3, interval: float = 0.25):
+        super().__init__(file, interval=interval)
+        self.top = min(top, SHOWN)
+
+    def answer_lines(self, row: Row) -> list[str]:
+        last: Any = row.result
+        said = [f"  {clock(one.start)} {one.text}" for one in list(row.sentences)[-self.top :]]
+        return [*said, f"  {clock(last.event_start)} ... {last.frames_read} frames read"]
 
 
 class Rates:

@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
-from lrcn_hub.models import LrcnSession, LrcnStreamState
+from lrcn_hub.models import LrcnNarrationState, LrcnStreamState
 from lrcn_hub.streaming.connections import Connection, ConnectionRules, Happening, Picture
-from lrcn_hub.streaming.events import Events, Row
+from lrcn_hub.streaming.events import LiveEvents, Row
 from lrcn_hub.streaming.sources import Source
-from lrcn_hub.streaming.view import TerminalView
+from lrcn_hub.streaming.view import LiveView
 from lrcn_hub.streaming.waiting import FrameQueue, Policy, start_reading
 
 PAUSE = 0.1  # seconds at most until the loop looks again at what does not wake it: clock, signals and the view
@@ -46,11 +47,33 @@ class Stop(threading.Event):
         self.set()
 
 
-def load_state(file: str | os.PathLike | None, sources: int) -> LrcnStreamState | None:
+class LiveSession(Protocol):
+    """What a session of any task does for the loop: it takes frames of rows and gives one answer for each."""
+
+    max_batch: int
+
+    @property
+    def state(self) -> Any: ...
+
+    def push(self, frames: list[Any], rows: Sequence[int], times: Sequence[float]) -> Any: ...
+
+    def reset(self, rows: Sequence[int]) -> None: ...
+
+    def finish(self, rows: Sequence[int]) -> list[Any]: ...
+
+
+State = TypeVar("State", LrcnStreamState, LrcnNarrationState)
+
+
+def load_state(
+    file: str | os.PathLike | None,
+    sources: int,
+    kind: type[State] = LrcnStreamState,  # type: ignore[assignment]
+) -> State | None:
     """Read the state to go on from, if there is one; raises ValueError if it is not of as many sources."""
     if file is None or not os.path.exists(file):
         return None
-    state = LrcnStreamState.load(file)
+    state = kind.load(file)
     if len(state.frames) != sources:
         raise ValueError(f"{file} is the state of {len(state.frames)} sources, but {sources} are to be watched")
     return state
@@ -61,13 +84,13 @@ class Watcher:
 
     def __init__(
         self,
-        session: LrcnSession,
+        session: LiveSession,
         sources: Sequence[Source],
-        events: Events,
+        events: LiveEvents,
         *,
         rules: WatchRules,
         connection: ConnectionRules,
-        view: TerminalView | None = None,
+        view: LiveView | None = None,
     ):
         self.session, self.sources, self.events, self.rules, self.view = session, sources, events, rules, view
         self.stop = Stop()
@@ -99,6 +122,8 @@ class Watcher:
                 self._turn()
             for row in self.rows:
                 if not row.ended:
+                    if self.rules.state_file is None:  # else the next watch goes on in the middle
+                        self._finish(row)
                     self.events.emit("stopped", row, reason=self.stop.reason)
             if self.view is not None:
                 self.view.draw(self.rows, now=True)
@@ -158,6 +183,7 @@ class Watcher:
         if what.kind == "stalled" and row.stalled:
             return
         if what.kind == "reconnected" and self.connection.reset_on_reconnect:
+            self._finish(row)
             self.session.reset([row.number])
         if what.kind in ("started", "reconnected"):
             row.started, row.stalled, row.trouble = True, False, ""
@@ -166,8 +192,14 @@ class Watcher:
         elif what.kind == "broken":
             row.trouble = f"{facts['reason']}; attempt {facts['attempt']}"
         elif what.kind == "ended":
+            self._finish(row)
             row.ended, row.failed, row.trouble = True, facts["failed"], facts["reason"]
         self.events.emit(what.kind, row, **facts)
+
+    def _finish(self, row: Row) -> None:
+        """Tell what the session has left to say of a video that has ended."""
+        for last in self.session.finish([row.number]):
+            self.events.finished(row, last)
 
     def _check_silence(self, row: Row, queue: FrameQueue) -> None:
         """Find a stall of a pipe or a camera, from which reads cannot be interrupted."""
