@@ -1,10 +1,10 @@
 """Caption tokens as the published caption metrics count them, without Java.
 
 The coco-caption evaluation cuts captions with Stanford CoreNLP 3.4.1 (``PTBTokenizer -preserveLines -lowerCase``)
-and drops a list of punctuation tokens. The rules here were written from what that program answers. Three habits of it
-are easy to mistake for errors: brackets become ``-lrb-`` and the like and stay, runs such as ``!?`` stay, and
-abbreviations keep their full stop. ``22 3/4`` is one token, with a space that does not break, which coco-caption's BLEU
-and CIDEr then take for two words. One habit is not followed: it lets the caption on the next line decide whether a full
+and drops a list of punctuation tokens. The rules here were written from what that program answers. Four habits of it
+are easy to mistake for errors: brackets become ``-lrb-`` and the like and stay, runs such as ``!?`` stay,
+abbreviations keep their full stop, and ``22 3/4`` is one token, with a space that does not break (coco-caption's BLEU
+and CIDEr then take it for two words). One is not followed: it lets the caption on the next line decide whether a full
 stop ends a sentence.
 """
 
@@ -91,8 +91,8 @@ _FINAL_INITIAL = re.compile(r"(?<![^\W_])(?<![^\W\d_]\.)([^\W\d_])\.\Z")
 def ptb_tokenize(caption: str) -> list[str]:
     """Cut a caption into lower-case tokens without punctuation, as coco-caption does before scoring.
 
-    Any white space separates; a caption without words gives no tokens. The 25,014 captions of COCO val2017 all come out
-    as from the Java program.
+    Any white space separates; a caption without words gives no tokens. The 25,014 captions of COCO val2017 and the
+    40,460 of Flickr8k all come out as from the Java program.
     """
     text = " ".join(caption.translate(_BEFORE_CUTTING).split())
     initial = _FINAL_INITIAL.search(text)
