@@ -28,7 +28,7 @@ def describe_data(tables: Mapping[str, Dataset], options: NarrationDataOptions) 
         "dataset": options.path if _is_on_hub(options) else None,
         "license": options.license or ("apache-2.0" if is_built_in(options) else None),
         "level": report.level,
-        "nodes": {node: len(labels) for node, labels in report.nodes.items()},
+        "nodes": [f"{node} ({len(labels)})" for node, labels in report.nodes.items()],
     }
     return {
         "rows": report.rows,

@@ -332,7 +332,7 @@ def test_training_leaves_a_judged_model_and_its_data(trained):
     assert metrics["test"].keys() >= {"bleu_4", "cider_d", "different_sentences"}
     data = json.loads((trained / "data.json").read_text())
     assert data["rows"] == COUNTS and data["sentences"] == {split: 5 * count for split, count in COUNTS.items()}
-    assert data["nodes"] == {"colour": 6, "shape": 5, "action": 8, "place": 5}
+    assert data["nodes"] == ["colour (6)", "shape (5)", "action (8)", "place (5)"]
     lines = (trained / "evaluation/test/sentences.jsonl").read_text().splitlines()
     assert len(lines) == 4
 
