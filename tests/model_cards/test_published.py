@@ -23,7 +23,7 @@ def recipe(name):
 
 def test_every_recipe_but_the_demo_s_has_a_card_under_the_name_of_its_output():
     recipes = {file.name.removesuffix(".yaml") for file in RECIPES.iterdir() if file.name.endswith(".yaml")}
-    names = {name for name in recipes if not name.endswith("_demo")}
+    names = {name for name in recipes if "_demo" not in name}
     assert {read_published(name)["recipe"] for name in published_models()} == names
     for name in published_models():
         assert recipe(name)["training"]["output_dir"] == f"outputs/{name}"
@@ -33,7 +33,11 @@ def test_every_recipe_but_the_demo_s_has_a_card_under_the_name_of_its_output():
 def test_a_planned_card_has_no_result_and_marks_every_blank(name):
     card, facts = ModelCard(planned_card(name)), read_published(name)
     assert card.data.eval_results is None and card.data.metrics is None
-    tags = {"lrcn_captioning": "image-to-text", "lrcn_activity": "video-classification"}
+    tags = {
+        "lrcn_captioning": "image-to-text",
+        "lrcn_activity": "video-classification",
+        "lrcn_narration": "video-to-text",
+    }
     assert (card.data.pipeline_tag, card.data.license) == (tags[facts["kind"]], "other")
     blank = f"**not measured: needs {facts['needs']}**"
     evaluation = card.text.partition("## Evaluation\n")[2]
@@ -82,6 +86,26 @@ THREE_SPLITS = {
     "single-frame": {"CVPR": [67.70, 72.19], "v4": [67.37, 74.37]},
     "lstm": {"CVPR": [68.19, 77.46], "v4": [68.20, 77.28]},
 }
+
+
+# the same, TACoS multilevel, BLEU-4 in per cent: v4 table 9 = CVPR table 5
+TACOS = {
+    "SMT), likeliest": 24.9,
+    "SMT), dist": 26.9,
+    "encoder": 25.3,
+    "LSTM decoder, likeliest": 27.4,
+    "LSTM decoder, d": 28.8,
+}
+
+
+@pytest.mark.parametrize("variant", ["encoder-decoder", "decoder-max", "decoder-prob"])
+def test_the_authors_narrators_have_the_figures_of_the_paper(variant):
+    rows = {row["row"]: row["bleu_4"] for row in read_published(f"lrcn-tacos-{variant}")["authors"]["rows"]}
+    found = [next(value for row, value in rows.items() if words in row) for words in TACOS]
+    assert [100 * value for value in found] == pytest.approx(list(TACOS.values())) and len(rows) == len(TACOS)
+    card = planned_card(f"lrcn-tacos-{variant}")
+    assert [row[0] for row in figures(card)] == pytest.approx(found)
+    assert ("read as a sentence" in card or "as a\nsentence, word by word" in card) == (variant == "encoder-decoder")
 
 
 @pytest.mark.parametrize("model", SPLIT_1)
