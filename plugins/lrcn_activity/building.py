@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lrcn_activity.options import CAFFENET, HYBRID, ActivityModelOptions, check_names
+from lrcn_activity.options import CAFFENET, HYBRID, ActivityModelOptions
 from lrcn_hub.backbones import backbone_config, frame_side, make_backbone, video_preprocessing
+from lrcn_hub.data.option_names import check_names
 from lrcn_hub.models import (
     LrcnActivityConfig,
     LrcnActivityProcessor,

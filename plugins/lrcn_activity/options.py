@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from lrcn_hub.data.option_names import check_names
 
 CAFFENET, HYBRID = "caffenet", "hybrid"
 CAFFENET_OPTIONS = ("channels", "kernel_sizes", "strides", "paddings", "groups", "fc_sizes", "dropout")
@@ -186,12 +186,3 @@ class ActivityEvaluationOptions:
     def __post_init__(self) -> None:
         if self.frames_at_once < 1:
             raise ValueError(f"frames_at_once is {self.frames_at_once}; it must be at least 1")
-
-
-def check_names(option: str, given: Mapping[str, Any], known: Collection[str]) -> None:
-    """Refuse a value of `option` under a name that nobody would read, with the nearest that there is."""
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise ValueError(f"{option} has no {name!r}{hint} It takes: {', '.join(known)}")

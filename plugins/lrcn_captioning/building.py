@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from PIL import Image
 
-from lrcn_captioning.options import CAFFENET, CaptioningModelOptions, check_names
+from lrcn_captioning.options import CAFFENET, CaptioningModelOptions
 from lrcn_hub.backbones import backbone_config, make_backbone, timm_network
+from lrcn_hub.data.option_names import check_names
 from lrcn_hub.models import (
     CaffeNetConfig,
     LrcnCaptioningConfig,

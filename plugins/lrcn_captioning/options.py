@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lrcn_hub.data.option_names import check_names
 from lrcn_hub.sentences.options import SentenceEvaluationOptions
 
 CAFFENET = "caffenet"
@@ -161,12 +160,3 @@ class CaptioningModelOptions:
 @dataclass
 class CaptioningEvaluationOptions(SentenceEvaluationOptions):
     """How captions are found for a picture."""
-
-
-def check_names(option: str, given: Mapping[str, Any], known: Collection[str]) -> None:
-    """Refuse a value of `option` under a name that nobody would read, with the nearest that there is."""
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise ValueError(f"{option} has no {name!r}{hint} It takes: {', '.join(known)}")
