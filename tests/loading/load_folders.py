@@ -24,6 +24,7 @@ from transformers import (
 HOW, CAFFENET, RESAVED, *CAPTIONERS = sys.argv[1:]
 CAPTIONER = CAPTIONERS[0]
 ANSWERS = load_file(Path(CAFFENET).parent / "answers.safetensors")
+NARRATORS = {name: str(Path(CAFFENET).parent / f"narrator-{name}") for name in ("nodes", "videos")}
 OURS = [AutoConfig, AutoModel, AutoModelForImageTextToText, AutoProcessor, AutoImageProcessor]
 TRUST = {"trust_remote_code": True} if HOW == "remote" else {}
 
@@ -36,6 +37,9 @@ else:
 def refused_without_the_flag() -> None:
     loads = [(auto.from_pretrained, [CAPTIONER]) for auto in OURS]
     loads += [(auto.from_pretrained, [CAFFENET]) for auto in (AutoConfig, AutoModel, AutoImageProcessor)]
+    for folder in NARRATORS.values():
+        loads += [(auto.from_pretrained, [folder]) for auto in (AutoConfig, AutoModel, AutoProcessor)]
+        loads += [(pipeline, ["video-to-text", folder])]
     for load, arguments in [*loads, (pipeline, ["image-to-text", CAPTIONER])]:
         try:
             load(*arguments)
@@ -81,6 +85,25 @@ def check_pipeline(captioner: object) -> None:
 
 
 @torch.no_grad()
+def check_narrator(name: str, folder: str, **trust: bool) -> None:
+    seen = {"nodes": [[row[:2], row[2:]] for row in ANSWERS["nodes"]], "videos": list(ANSWERS["frames"])}[name]
+    processor = AutoProcessor.from_pretrained(folder, **trust)
+    check_where_from(processor)
+    check_where_from(processor.video_processor)
+    for auto in (AutoModel, AutoModelForImageTextToText):
+        model = auto.from_pretrained(folder, **trust)
+        check_where_from(model)
+        assert torch.equal(model.generate(**processor(**{name: seen}), max_new_tokens=6), ANSWERS[f"{name}_words"])
+    wanted = processor.batch_decode(ANSWERS[f"{name}_words"], skip_special_tokens=True)
+    assert len(set(wanted)) > 1, wanted
+    narrate = pipeline("video-to-text", model=folder, max_new_tokens=6, **trust)
+    check_where_from(narrate)
+    assert [answer[0]["generated_text"] for answer in narrate(seen, batch_size=2)] == wanted
+    model.save_pretrained(f"{RESAVED}-{name}")
+    processor.save_pretrained(f"{RESAVED}-{name}")
+
+
+@torch.no_grad()
 def check_caffenet(**trust: bool) -> None:
     model, processor = (auto.from_pretrained(CAFFENET, **trust) for auto in (AutoModel, AutoImageProcessor))
     check_where_from(AutoConfig.from_pretrained(CAFFENET, **trust))
@@ -96,6 +119,9 @@ else:  # the flag changes nothing
     check_captioner(CAPTIONER, trust_remote_code=True)
     check_caffenet(trust_remote_code=True)
 check_caffenet(**TRUST)
+for kind, place in NARRATORS.items():
+    check_narrator(kind, place, **TRUST)
+    check_narrator(kind, f"{RESAVED}-{kind}", **TRUST)
 AutoModel.from_pretrained(CAPTIONER, **TRUST).save_pretrained(RESAVED)
 AutoProcessor.from_pretrained(CAPTIONER, **TRUST).save_pretrained(RESAVED)
 for captioner in [*CAPTIONERS, RESAVED]:
