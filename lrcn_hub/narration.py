@@ -15,6 +15,7 @@ from tqdm import tqdm
 from lrcn_hub.data.annotation_files import read_rows
 from lrcn_hub.data.segment_files import GivenSegment
 from lrcn_hub.data.videos import check_segment, frame_times, iterate_frames, probe, read_segment
+from lrcn_hub.data.videos.pyav import refuse_cut_short
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,10 @@ class Narrator:
         return text
 
     def events(self, path: str, **rules: Any) -> Iterator[Sentence]:
-        """Say a sentence at each boundary that a live session of these `rules` finds (`LrcnNarrationSession`)."""
+        """Say a sentence at each boundary that a live session of these `rules` finds (`LrcnNarrationSession`).
+
+        Raises `UnreadableVideoError` for a video that cannot be read to its end, after what can be said of it.
+        """
         session = self.model.stream(self.processor, generate=self.options, **rules)
         frames = iter(tqdm(iterate_frames(path), "frames", unit="frame", disable=None))
         while batch := list(islice(frames, session.max_batch)):
@@ -75,6 +79,7 @@ class Narrator:
                     yield Sentence(result.sentence.start, result.sentence.end, result.sentence.text)
         for last in session.finish():
             yield Sentence(last.start, last.end, last.text)
+        refuse_cut_short(path)
 
     def nodes(self, rows: Iterable[NodeRow]) -> Iterator[Sentence]:
         """Say a sentence of each row. Raises ValueError, naming where it was said, for nodes that are wrong."""

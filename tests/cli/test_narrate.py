@@ -108,6 +108,16 @@ def test_several_videos_are_several_subtitle_files_and_one_that_is_none_is_named
     assert len((tmp_path / "all.txt").read_text().splitlines()) == 6
 
 
+def test_a_video_cut_short_is_told_as_far_as_it_goes(narrator, scenes, tmp_path, capsys):
+    """Of a Matroska file whose end is missing, the events of what is there are said, and it counts as failed."""
+    path = scenes("a.mkv")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    code, out, err = run(capsys, path, "--model", narrator, "--every", 0.5, "--format", "json")
+    (answer,) = json.loads(out)
+    assert code == 1 and answer["error"] in err and str(path) in err
+    assert len(answer["segments"]) >= 2 and all(one["text"] for one in answer["segments"])
+
+
 FAULTS = {
     "backwards": ("[[0, 1], [2.5, 1.5]]", "segment 2: the segment from 2.5 s to 1.5 s is backwards"),
     "empty": ("[[1, 1]]", "segment 1: the segment from 1 s to 1 s is empty"),
