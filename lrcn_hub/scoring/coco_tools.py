@@ -52,19 +52,33 @@ def meteor_scores(candidates: Sequence[Tokens], references: Sequence[Sequence[To
     """
     check_corpus(candidates, references)
     _require("meteor")
-    from pycocoevalcap.meteor.meteor import Meteor
+    theirs, ours = _as_coco(candidates, references)
+    command = ["java", "-Xmx2G", "-jar", str(_package_folder() / "meteor" / "meteor-1.5.jar")]
+    command += ["-", "-", "-stdio", "-l", "en", "-norm"]
+    with tempfile.TemporaryFile() as errors, _java_environment():
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
+        ) as program:
+            try:
+                return _ask_meteor(program, [[*theirs[image], *ours[image]] for image in ours])
+            except (BrokenPipeError, ValueError) as error:
+                program.kill()
+                errors.seek(0)
+                words = errors.read().decode(errors="replace").strip()
+                raise RuntimeError(f"METEOR's Java program failed: {words[-500:] or error}") from error
 
-    with _java_environment():
-        meteor = Meteor()
-    try:
-        score, scores = meteor.compute_score(*_as_coco(candidates, references))
-    except (BrokenPipeError, ValueError) as error:
-        meteor.meteor_p.kill()
-        words = meteor.meteor_p.stderr.read().decode(errors="replace").strip()
-        raise RuntimeError(f"METEOR's Java program failed: {words[-500:] or error}") from error
-    finally:
-        meteor.meteor_p.stdout.close()
-        meteor.meteor_p.stderr.close()
+
+def _ask_meteor(program: subprocess.Popen[str], segments: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
+    """Put questions on METEOR's standard input: each segment's references and candidate, then all it answered."""
+    assert program.stdin is not None and program.stdout is not None
+    statistics = []
+    for captions in segments:
+        program.stdin.write(" ||| ".join(["SCORE", *captions]) + "\n")
+        program.stdin.flush()
+        statistics.append(program.stdout.readline().strip())
+    program.stdin.write(" ||| ".join(["EVAL", *statistics]) + "\n")
+    program.stdin.flush()
+    *scores, score = [float(program.stdout.readline()) for _ in range(len(segments) + 1)]
     return score, scores
 
 

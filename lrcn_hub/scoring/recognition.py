@@ -17,8 +17,9 @@ CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 def score_classes(scores: ArrayLike, labels: Sequence[int]) -> dict[str, float]:
     """Compute ``accuracy``, ``top_5_accuracy`` and ``mean_class_accuracy``, each from 0 to 1.
 
-    `scores` is (examples, classes), higher meaning likelier; `labels` are the true classes, from 0. The mean over
-    classes counts every class that occurs alike, however many examples it has.
+    `scores` is (examples, classes), higher meaning likelier; `labels` are the true classes, from 0. Of equal scores
+    the lower class comes first. The mean over classes counts every class that occurs alike, however many examples it
+    has; a class that never occurs is left out, even where it is answered.
 
     Raises ValueError for scores that are no numbers, and where shapes or labels do not fit.
     """
@@ -35,6 +36,8 @@ def score_classes(scores: ArrayLike, labels: Sequence[int]) -> dict[str, float]:
 
 def confusion_matrix(scores: ArrayLike, labels: Sequence[int]) -> NDArray[np.int64]:
     """Count how often each true class (row) was taken for each class (column); shape (classes, classes).
+
+    Of equal scores the lower class is the answer; a class that never occurs has a row of zeros.
 
     Raises ValueError as `score_classes` does.
     """

@@ -1,5 +1,8 @@
+import json
 import math
 import random
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +33,80 @@ def test_measures_are_those_counted_by_hand(classes):
     labels = [draw.randrange(classes - 1) for _ in range(60)]  # one class never occurs
     scores = [[draw.randrange(6) for _ in range(classes)] for _ in labels]  # with ties
     assert score_classes(scores, labels) == pytest.approx(by_hand(scores, labels))
+
+
+@pytest.fixture(scope="module")
+def golden():
+    """200 clips of 101 classes, one of them absent, with the measures of scikit-learn."""
+    return json.loads((Path(__file__).parent / "activity_topk.json").read_text(encoding="utf-8"))
+
+
+def test_measures_are_those_of_the_golden(golden):
+    expected, scores, labels = golden["expected"], golden["scores"], golden["y"]
+    assert score_classes(scores, labels) == pytest.approx(
+        {
+            "accuracy": expected["top1"],
+            "top_5_accuracy": expected["top5"],
+            "mean_class_accuracy": expected["mean_class_accuracy_present_classes"],
+        },
+        rel=0,
+        abs=1e-9,
+    )
+    matrix = confusion_matrix(scores, labels)
+    found = [[row, column, int(matrix[row, column])] for row, column in zip(*matrix.nonzero(), strict=True)]
+    assert found == expected["confusion_matrix_nonzero"]
+    for label, share in expected["per_class"].items():
+        assert matrix[int(label), int(label)] / matrix[int(label)].sum() == pytest.approx(share)
+
+
+def test_measures_are_those_of_scikit_learn(golden):
+    metrics = pytest.importorskip("sklearn.metrics")
+    for scores, labels in [(golden["scores"], golden["y"]), (np.random.RandomState(2).rand(80, 6), [0, 2] * 40)]:
+        classes = range(len(scores[0]))
+        answers = np.argmax(scores, axis=1)
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message="y_pred contains classes not in y_true"
+            )  # it leaves them out too
+            balanced = metrics.balanced_accuracy_score(labels, answers)
+        top_5 = metrics.top_k_accuracy_score(labels, scores, k=5, labels=classes)
+        found = score_classes(scores, labels)
+        assert found == pytest.approx(
+            {"accuracy": np.mean(answers == labels), "top_5_accuracy": top_5, "mean_class_accuracy": balanced}
+        )
+        expected = metrics.confusion_matrix(labels, answers, labels=classes)
+        np.testing.assert_array_equal(confusion_matrix(scores, labels), expected)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_measures_are_those_of_torchmetrics(golden):
+    torch = pytest.importorskip("torch")
+    library = pytest.importorskip("torchmetrics.functional.classification")
+    scores, labels, classes = torch.tensor(golden["scores"]), torch.tensor(golden["y"]), len(golden["scores"][0])
+    found = score_classes(golden["scores"], golden["y"])
+    for name, depth in {"accuracy": 1, "top_5_accuracy": 5}.items():
+        expected = library.multiclass_accuracy(scores, labels, classes, average="micro", top_k=depth)
+        assert found[name] == pytest.approx(expected.item(), abs=1e-6)
+    matrix = library.multiclass_confusion_matrix(scores, labels, classes)
+    np.testing.assert_array_equal(confusion_matrix(golden["scores"], golden["y"]), matrix.numpy())
+
+
+def test_of_equal_scores_the_lower_class_is_the_answer():
+    assert score_classes([[0.5, 0.5], [0.5, 0.5]], [0, 1])["accuracy"] == 0.5
+    six = np.zeros((1, 6))
+    assert score_classes(six, [4])["top_5_accuracy"] == 1 and score_classes(six, [5])["top_5_accuracy"] == 0
+    assert confusion_matrix([[0.5, 0.5]], [1]).tolist() == [[0, 0], [1, 0]]
+
+
+def test_a_class_that_never_occurs_counts_for_nothing_even_where_it_is_answered():
+    scores = [[0.9, 0.1, 0.0], [0.1, 0.0, 0.9]]  # the second is taken for class 2, which never occurs
+    assert score_classes(scores, [0, 0])["mean_class_accuracy"] == 0.5
+    assert score_classes(scores, [0, 1])["mean_class_accuracy"] == 0.5
+    assert score_classes([*scores, [0.0, 1.0, 0.0]], [0, 1, 1])["mean_class_accuracy"] == 0.75
+
+
+def test_with_fewer_than_five_classes_all_are_among_the_first_five():
+    assert score_classes([[0.0, 1.0], [1.0, 0.0]], [0, 1])["top_5_accuracy"] == 1
 
 
 def test_a_rare_class_counts_as_much_as_a_frequent_one_in_the_mean():
