@@ -56,16 +56,14 @@ def meteor_scores(candidates: Sequence[Tokens], references: Sequence[Sequence[To
     command = ["java", "-Xmx2G", "-jar", str(_package_folder() / "meteor" / "meteor-1.5.jar")]
     command += ["-", "-", "-stdio", "-l", "en", "-norm"]
     with tempfile.TemporaryFile() as errors, _java_environment():
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
-        ) as program:
-            try:
+        pipe = subprocess.PIPE
+        try:
+            with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, encoding="utf-8") as program:
                 return _ask_meteor(program, [[*theirs[image], *ours[image]] for image in ours])
-            except (BrokenPipeError, ValueError) as error:
-                program.kill()
-                errors.seek(0)
-                words = errors.read().decode(errors="replace").strip()
-                raise RuntimeError(f"METEOR's Java program failed: {words[-500:] or error}") from error
+        except (BrokenPipeError, ValueError) as error:
+            errors.seek(0)
+            words = errors.read().decode(errors="replace").strip()
+            raise RuntimeError(f"METEOR's Java program failed: {words[-500:] or error}") from error
 
 
 def _ask_meteor(program: subprocess.Popen[str], segments: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
