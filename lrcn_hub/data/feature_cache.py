@@ -53,6 +53,10 @@ class Source:
         state = f"{status.st_size} bytes, changed at {status.st_mtime_ns} ns"
         return cls(os.fspath(path), _digest(os.path.realpath(path).encode()), state)
 
+    def part(self, which: str) -> Source:
+        """Know a part of it, which `which` tells from others."""
+        return Source(f"{self.name} {which}", _digest(f"{self.key} {which}".encode()), self.state)
+
     @classmethod
     def of_content(cls, content: bytes, name: str) -> Source:
         """Know the bytes of a file by their digest."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from lrcn_hub.data.feature_cache import stored
 from lrcn_hub.data.videos.segments import read_segment
 from lrcn_hub.models.video_processing_lrcn import pad_clips
 from lrcn_hub.tasks import Batch, Rows
@@ -18,8 +19,9 @@ class NarrationCollator:
     """Rows to a batch: what the narrator's encoder reads and, in training, the sentences that share it.
 
     That is ``nodes``, or ``source_ids`` and ``source_mask``, or ``pixel_values`` and ``frame_mask``, as
-    `LrcnNarrationProcessor` gives them. The sentences are ``labels`` (sentences, T), -100 where there is no target,
-    and ``video_index`` (sentences,), the row that each describes. The choice of sentences follows from a row's seed.
+    `LrcnNarrationProcessor` gives them; of rows with cached features, ``pixel_values`` are these (B, T, F). The
+    sentences are ``labels`` (sentences, T), -100 where there is no target, and ``video_index`` (sentences,), the row
+    that each describes. The choice of sentences follows from a row's seed.
     """
 
     processor: Any
@@ -46,17 +48,22 @@ class NarrationCollator:
         return dict(self.processor(nodes=[row["nodes"] for row in rows]))
 
     def _frames(self, rows: Rows) -> Batch:
-        """Read a row's frames and make them small, one row after another: large ones are never there together."""
-        clips = []
-        for row in rows:
-            if row["video"] is None:
-                raise ValueError(f"row {row['id']} has no video, whose frames this narrator reads: name video_folder")
-            segment = read_segment(
-                row["video"],
-                row["start"],
-                row["end"],
-                frame_rate=self.processor.frame_rate,
-                max_frames=self.processor.max_frames,
-            )
-            clips.append(self.processor(videos=[segment.frames])["pixel_values"][0])
-        return pad_clips(clips)
+        """Read frames row after row: large ones are never there together. Or take what the backbone said of them."""
+        if "features" in rows[0]:
+            return pad_clips([stored(row["features"])[:] for row in rows])
+        return pad_clips([read_clip(row, self.processor) for row in rows])
+
+
+def read_clip(row: dict[str, Any], processor: Any) -> torch.Tensor:
+    """Read the frames of a row that a narrator reads, as pixel values (T, 3, H, W)."""
+    if row["video"] is None:
+        raise ValueError(f"row {row['id']} has no video, whose frames this narrator reads: name video_folder")
+    segment = read_segment(
+        row["video"],
+        row["start"],
+        row["end"],
+        frame_rate=processor.frame_rate,
+        max_frames=processor.max_frames,
+    )
+    pixel_values: torch.Tensor = processor(videos=[segment.frames])["pixel_values"][0]
+    return pixel_values

@@ -101,6 +101,20 @@ class Narration(Task):
         scores = score_captions(predictions, table["sentences"][:])
         return {**scores, "different_sentences": len(set(predictions)) / len(predictions)}
 
+    def cache_features(
+        self,
+        model: LrcnForVideoNarration,
+        processor: LrcnNarrationProcessor,
+        tables: Mapping[str, Dataset],
+        options: Any,
+        folder: str,
+        *,
+        training: bool,
+    ) -> dict[str, Dataset]:
+        from lrcn_narration.cached import with_cached_features
+
+        return with_cached_features(model, processor, tables, options, folder, training=training)
+
     def write_report(
         self, predictions: list[str], table: Dataset, options: NarrationEvaluationOptions, folder: Path
     ) -> None:
