@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ OURS = {"bleu": bleu_scores, "rouge_l": rouge_l_scores, "cider_d": cider_d_score
 def random_corpus(images: int, references: int = 5, vocabulary: int = 10_000) -> Corpus:
     """Draw a caption and `references` for each image: a sentence of about 10.5 words, said anew each time."""
     random = np.random.default_rng(0)
-    words = np.array([f"w{rank}" for rank in range(vocabulary)])
+    words = np.array(["".join(letters) for letters in islice(product("etaoinshrdlu", repeat=5), vocabulary)])
     frequencies = np.cumsum(1 / (np.arange(vocabulary) + 2.7))
 
     def draw(count: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from lrcn_hub.models import LrcnCaptioningProcessor, LrcnForImageCaptioning
+
+logger = logging.getLogger(__name__)
 
 
 class Captioning(Task):
@@ -91,11 +94,13 @@ class Captioning(Task):
     def compute_metrics(
         self, predictions: list[str], table: Dataset, options: CaptioningEvaluationOptions
     ) -> dict[str, float]:
-        """BLEU, CIDEr-D, and the share of different captions: near 0, the model says the same of every picture."""
-        from lrcn_hub.scoring import score_captions
+        """BLEU, ROUGE-L, CIDEr-D, CIDEr, and the share of different captions, with an alarm where it is near 0."""
+        from lrcn_hub.scoring import caption_variety, score_captions
 
-        scores = score_captions(predictions, table["captions"][:])
-        return {**scores, "different_captions": len(set(predictions)) / len(predictions)}
+        scores, variety = score_captions(predictions, table["captions"][:]), caption_variety(predictions)
+        if alarm := variety.alarm():
+            logger.warning(alarm)
+        return {**scores, "different_captions": variety.different}
 
     def cache_features(
         self,

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from lrcn_hub.scoring import bootstrap
 from lrcn_hub.scoring.bleu import bleu_counts, bleu_from_counts, bleu_scores
-from lrcn_hub.scoring.bootstrap import mean_of_rows, paired_bootstrap
+from lrcn_hub.scoring.bootstrap import bootstrap_interval, mean_of_rows, paired_bootstrap
 
 
 def rows_of(values):
@@ -66,3 +67,36 @@ def test_bleu_of_resampled_counts_is_bleu_of_the_captions_drawn():
 def test_unequal_rows_are_refused_with_both_shapes():
     with pytest.raises(ValueError, match=r"\(3, 2\).*\(4, 2\)"):
         paired_bootstrap([rows_of(np.zeros(3))], [rows_of(np.zeros(4))], mean_of_rows)
+
+
+def test_the_interval_of_a_mean_is_that_of_its_standard_error():
+    values = np.random.default_rng(3).normal(5, 2, 400)
+    found = bootstrap_interval([rows_of(values)], mean_of_rows)
+    error = values.std() / np.sqrt(len(values))
+    assert found.score == pytest.approx(values.mean())
+    assert (found.low, found.high) == pytest.approx(
+        (values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.2 * error
+    )
+
+
+def test_runs_that_differ_widen_the_interval_of_their_mean():
+    same = [rows_of(np.random.default_rng(seed).normal(0, 1, 300)) for seed in range(4)]
+    apart = [run + np.array([shift, 0]) for run, shift in zip(same, (-1, 0, 0, 1), strict=True)]
+    narrow, wide = (bootstrap_interval(runs, mean_of_rows) for runs in (same, apart))
+    assert wide.score == pytest.approx(narrow.score)
+    assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+
+
+def test_drawing_in_parts_of_bounded_memory_draws_the_same(monkeypatch):
+    first, second = drawn(0.1), drawn(0.0, seed=1)
+    expected = bootstrap_interval(first, mean_of_rows, resamples=70), paired_bootstrap(first, second, mean_of_rows)
+    monkeypatch.setattr(bootstrap, "_DRAWN_AT_ONCE", 3 * 200)
+    again = bootstrap_interval(first, mean_of_rows, resamples=70), paired_bootstrap(first, second, mean_of_rows)
+    for ours, theirs in zip(again, expected, strict=True):
+        assert vars(ours) == pytest.approx(vars(theirs))
+
+
+@pytest.mark.parametrize("runs", [[], [rows_of(np.zeros(0))]])
+def test_no_rows_have_no_interval(runs):
+    with pytest.raises(ValueError, match="needs rows in every run"):
+        bootstrap_interval(runs, mean_of_rows)
