@@ -3,6 +3,7 @@ import json
 import pytest
 import timm
 import torch
+from datasets import concatenate_datasets
 from PIL import Image
 from safetensors.torch import save_file
 from transformers import AutoProcessor, PreTrainedTokenizerFast
@@ -275,6 +276,14 @@ def test_true_captions_score_better_than_swapped_ones(tables):
 def test_saying_the_same_of_every_picture_shows_in_the_metrics(tables):
     metrics = TASK.compute_metrics(["a red circle"] * 12, tables["train"], CaptioningEvaluationOptions())
     assert metrics["different_captions"] == 1 / 12
+
+
+def test_captions_that_have_collapsed_are_warned_of(tables, caplog):
+    table = concatenate_datasets([tables["train"]] * 2)
+    TASK.compute_metrics([captions[0] for captions in table["captions"]], table, CaptioningEvaluationOptions())
+    assert not caplog.records
+    TASK.compute_metrics(["a red circle"] * 24, table, CaptioningEvaluationOptions())
+    assert "'a red circle' is said of 100% of the images" in caplog.text
 
 
 def test_training_learns_more_than_how_often_words_occur(tables):

@@ -65,9 +65,9 @@ def test_a_line_separator_does_not_shift_the_java_tokenizers_answers(space):
 @NEEDS_JAVA
 def test_a_java_that_cannot_start_is_reported_in_its_own_words(monkeypatch):
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:NoSuchOption")
-    with pytest.raises(RuntimeError, match=r"METEOR's Java program failed: .*NoSuchOption"):
+    with pytest.raises(RuntimeError, match=r"(?s)METEOR's Java program failed: .*NoSuchOption"):
         meteor_scores([["a"]], [[["a"]]])
-    with pytest.raises(RuntimeError, match=r"for 1 captions: .*NoSuchOption"):
+    with pytest.raises(RuntimeError, match=r"(?s)for 1 captions: .*NoSuchOption"):
         java_ptb_tokenize(["a dog"])
 
 
