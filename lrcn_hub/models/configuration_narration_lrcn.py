@@ -60,6 +60,9 @@ class LrcnNarrationConfig(PreTrainedConfig):
       features are given.
     - `num_layers` of `hidden_size` units; the static input enters `visual_layer`, counted from 1 (unfactored: 1).
 
+    - `forget_bias`: with what the biases of new forget gates begin. Caffe's 0 halves what a new layer remembers at
+      every step; at 1 or 2 it keeps three or four fifths and more, and soon learns to remember what was long ago.
+
     The word ids are those of the captioner: 0 ends a sentence, starts it and fills up; 1 is an unknown word.
 
     Raises ValueError naming a value that is wrong or beyond all reason (`limits_lrcn`).
@@ -87,6 +90,7 @@ class LrcnNarrationConfig(PreTrainedConfig):
     embedding_dropout: float = 0.0
     lstm_dropout: float = 0.0
     initializer_range: float = 0.08
+    forget_bias: float = 0.0
     bos_token_id: int | None = 0
     eos_token_id: int | None = 0
     pad_token_id: int | None = 0
@@ -141,6 +145,7 @@ class LrcnNarrationConfig(PreTrainedConfig):
         for name in ("embedding_dropout", "lstm_dropout"):
             check_share(name, getattr(self, name))
         check_spread("initializer_range", self.initializer_range)
+        check_spread("forget_bias", self.forget_bias)
         check_stock_values(self)
         check_parameters(self.count_parameters())
 

@@ -243,6 +243,11 @@ class LrcnPreTrainedModel(CheckedPreTrainedModel):
                     init.zeros_(weight)
                 else:
                     init.uniform_(weight, -bound, bound)
+        forget = getattr(self.config, "forget_bias", 0.0)
+        if isinstance(module, nn.LSTM) and forget:
+            gates = torch.zeros(4, module.hidden_size)
+            gates[1] = forget  # torch's order: i, f, g, o
+            init.copy_(module.bias_ih_l0, gates.flatten())
 
 
 class LrcnEncoder(LrcnPreTrainedModel):

@@ -95,6 +95,7 @@ def build_narrator(processor: LrcnNarrationProcessor, options: NarrationModelOpt
         embedding_dropout=options.embedding_dropout,
         lstm_dropout=options.lstm_dropout,
         initializer_range=options.initializer_range,
+        forget_bias=options.forget_bias,
         bos_token_id=processor.start_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.eos_token_id,

@@ -145,6 +145,9 @@ class NarrationModelOptions:
     """Dropout after each recurrent layer."""
     initializer_range: float = 0.08
     """New recurrent and word weights are drawn evenly from minus to plus this."""
+    forget_bias: float = 0.0
+    """With what the biases of new forget gates begin: Caffe's are 0; with 1 or 2 a layer soon learns to remember what
+    was long ago."""
 
     backbone: str = CAFFENET
     """frames: the network that sees: caffenet, the authors', or any name that timm knows, such as resnet18."""

@@ -300,3 +300,20 @@ def test_the_wrong_kind_of_input_is_refused_by_name():
         tiny(VARIANTS["decoder-prob"]).encoder(nodes=torch.zeros(2, 6))
     with pytest.raises(ValueError, match="a narrator of the variant 'frames' reads pixel_values"):
         tiny(VARIANTS["S2VT"]).encoder(nodes=torch.zeros(2, 7))
+
+
+def test_new_forget_gates_begin_with_their_bias_and_loaded_ones_keep_theirs(tmp_path):
+    sizes = {"vocab_size": 7, "embedding_size": 3, "hidden_size": 4, "node_sizes": [2, 2], "num_layers": 2}
+    model = LrcnForVideoNarration(LrcnNarrationConfig(**sizes, forget_bias=1.5))
+    for layer in model.decoder.layers:
+        assert layer.cell.bias_ih_l0.tolist() == [0.0] * 4 + [1.5] * 4 + [0.0] * 8
+    trained = torch.arange(16.0)
+    with torch.no_grad():
+        model.decoder.layers[0].cell.bias_ih_l0.copy_(trained)
+    model.save_pretrained(tmp_path)
+    again = LrcnForVideoNarration.from_pretrained(tmp_path)
+    assert again.decoder.layers[0].cell.bias_ih_l0.equal(trained)
+    plain = LrcnForVideoNarration(LrcnNarrationConfig(**sizes))
+    assert not any(layer.cell.bias_ih_l0.any() for layer in plain.decoder.layers)
+    with pytest.raises(ValueError, match="forget_bias is -1"):
+        LrcnNarrationConfig(**sizes, forget_bias=-1)
