@@ -26,8 +26,9 @@ check: $(INSTALLED)  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-results: $(INSTALLED)  ## repeat the demo's figures over several seeds into docs/results.json (about half an hour)
+results: $(INSTALLED)  ## repeat the demo's figures over several seeds into docs/*results.json (about an hour)
 	$(BIN)/python benchmarks/demo_results.py
+	$(BIN)/python benchmarks/narration_results.py
 
 wheel: $(INSTALLED)  ## build wheel and sdist into dist/
 	rm -rf dist

@@ -24,7 +24,21 @@ ACTIVITY_SYSTEMS, ACTIVITY_METRICS = (
     ("model", "single_frame", "mean_pooled", "shuffled"),
     ("accuracy", "both_twins_right"),
 )
+NARRATION_SYSTEMS, NARRATION_METRICS = (
+    ("frames", "shuffled"),
+    ("event_order_accuracy", "actor_order_accuracy", "events_right", "bleu_4", "cider_d"),
+)
 METRICS = ("objects_right", "relation_stated", "relation_right", "size_stated", "size_right", "bleu_4", "cider_d")
+
+
+def results_folder() -> Path:
+    """Give the folder for the runs of this commit; where tracked files differ from it, an empty one."""
+    commit = collect_versions()["commit"] or "+"
+    if not commit.endswith("+"):
+        return Path("outputs/results", commit[:12])
+    folder = Path("outputs/results/uncommitted")
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def run_demo(seed: int, folder: Path) -> dict[str, Any]:
@@ -63,6 +77,14 @@ def gather(runs: list[dict[str, Any]]) -> dict[str, Any]:
             }
             for split, first in runs[0]["splits"].items()
         },
+        "narration": {
+            **{key: runs[0]["narration"][key] for key in ("rows", "steps", "parameters")},
+            "narrated_live_right_of_6": [run["narration"]["narrated_live_right"] for run in runs],
+            "scores": {
+                system: _figures([run["narration"]["scenes"][system] for run in runs], NARRATION_METRICS)
+                for system in NARRATION_SYSTEMS
+            },
+        },
         "activity": {
             **{key: runs[0]["activity"][key] for key in ("videos", "steps", "parameters")},
             "watched_right_of_10": [run["activity"]["watched_right"] for run in runs],
@@ -91,20 +113,16 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--output", type=Path, default=Path("docs/results.json"))
     options = parser.parse_args()
-    commit = collect_versions()["commit"] or "+"
-    folder = Path("outputs/results", commit[:12])
-    if commit.endswith("+"):
-        folder = Path("outputs/results/uncommitted")
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = results_folder()
     runs = [run_demo(seed, folder / f"seed-{seed}") for seed in options.seeds]
     results = gather(runs)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    for split, found in [*results["splits"].items(), ("activity", results["activity"])]:
-        figures = {
-            name: f"{value['mean']:.3f} ({value['min']:.3f})" for name, value in found["scores"]["model"].items()
-        }
-        print(f"{split}: mean (smallest)", "  ".join(f"{name} {value}" for name, value in figures.items()))
+    parts = [*results["splits"].values(), results["activity"], results["narration"]]
+    for name, part in zip([*results["splits"], "activity", "narration"], parts, strict=True):
+        model = part["scores"]["frames" if name == "narration" else "model"]
+        figures = {metric: f"{value['mean']:.3f} ({value['min']:.3f})" for metric, value in model.items()}
+        print(f"{name}: mean (smallest)", "  ".join(f"{metric} {value}" for metric, value in figures.items()))
     print(f"written to {options.output}")
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from lrcn_hub.demo.activity.story import ActivityPart, tell_activity
 from lrcn_hub.demo.captioning.story import Part, tell
-from lrcn_hub.demo.plans import Plan, activity_plans, captioning_plans
+from lrcn_hub.demo.narration.story import NarrationPart, tell_narration
+from lrcn_hub.demo.plans import Plan, activity_plans, captioning_plans, narration_plans
 from lrcn_hub.demo.report import write_report
 from lrcn_hub.demo.side_by_side import run_side_by_side
 from lrcn_hub.demo.stages import stage
@@ -27,10 +28,10 @@ USAGE = """\
 usage: lrcn demo [--output_dir DIR] [--split pairs|combinations] [--thorough] [--seed N]
                  [--section.option VALUE ...]
 
-Trains a small captioner on built-in pictures and a small recogniser on built-in videos, side by side, judges them
-beside baselines on held-out ones, loads them again in a new process, watches an endless video, and writes
-DIR/report.html, DIR/results.json and the models, DIR/captioning/model and DIR/activity/model. The same command again
-uses what is already there.
+Trains a small captioner on built-in pictures, a small recogniser and small narrators on built-in videos, side by
+side, judges them beside baselines on held-out ones, loads them again in a new process, watches and narrates long
+videos live, and writes DIR/report.html, DIR/results.json and the models, DIR/captioning/model, DIR/activity/model and
+DIR/narration/model. The same command again uses what is already there.
 
   --output_dir DIR   where all of it goes (default outputs/demo)
   --split SPLIT      what is held out of the pictures: pairs of objects never seen together (the default), or
@@ -61,21 +62,24 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder, seed = Path(str(command.flags.get("output_dir", "outputs/demo"))), _seed(str(command.flags.get("seed", 0)))
     captioners, recognisers = captioning_plans(command, folder, seed), activity_plans(command, folder, seed)
+    narrators = narration_plans(command, folder, seed)
     seconds: dict[str, float] = {}
     began = time.monotonic()
-    trained_before = _train([*captioners.values(), *recognisers.values()], folder / "logs", seconds)
+    plans = [*recognisers.values(), *captioners.values(), *narrators.values()]
+    trained_before = _train(plans, folder / "logs", seconds)
     parts = [tell(plan.task, plan.recipe, split, plan.folder.parent) for split, plan in captioners.items()]
     recogniser = recognisers["model"]
     activity = tell_activity(
         recogniser.task, recogniser.recipe, {name: plan.folder for name, plan in recognisers.items()}
     )
-    results = summary(parts, activity, seed)
+    narration = tell_narration(narrators)
+    results = summary(parts, activity, narration, seed)
     results |= {"seconds": round(time.monotonic() - began, 1), "trained_before": trained_before}
     results["seconds_of_training"] = round(seconds.get("train", 0.0), 1)
     write_text(folder / RESULTS_FILE, json.dumps(results, indent=2) + "\n")
-    write_report(folder / REPORT_FILE, parts, activity, results)
+    write_report(folder / REPORT_FILE, parts, activity, narration, results)
     said = {
-        "models": f"{parts[0].folder / 'model'}, {activity.folder / 'model'}",
+        "models": ", ".join(str(part.folder / "model") for part in (parts[0], activity, narration)),
         "results": folder / RESULTS_FILE,
         "report": folder / REPORT_FILE,
     }
@@ -96,12 +100,13 @@ def _train(plans: list[Plan], logs: Path, seconds: dict[str, float]) -> bool:
     return len(jobs) < len(plans)
 
 
-def summary(parts: list[Part], activity: ActivityPart, seed: int) -> dict[str, Any]:
+def summary(parts: list[Part], activity: ActivityPart, narration: NarrationPart, seed: int) -> dict[str, Any]:
     """Give what goes into results.json."""
     return {
         "seed": seed,
         "splits": {part.split: part.figures() for part in parts},
         "activity": activity.figures(),
+        "narration": narration.figures(),
         "machine": {"system": platform.platform(terse=True), "processors": os.cpu_count()},
         "versions": collect_versions(),
     }

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transformers.utils import SAFE_WEIGHTS_NAME
+
 from lrcn_hub.demo.side_by_side import Job
 from lrcn_hub.plugins import get_task
 from lrcn_hub.publishing.folders import write_text
@@ -15,8 +17,18 @@ from lrcn_hub.training.command import Command, recipe_from
 from lrcn_hub.training.recipe import Recipe, read_recipe
 from lrcn_hub.training.run_folder import holds_run, is_complete
 
-RECIPES = {"captioning": "captioning_demo", "activity": "activity_demo"}
+TASKS = ("captioning", "activity", "narration")
+CAPTIONING, ACTIVITY = "captioning_demo", "activity_demo"
+NARRATION = {
+    "frames": "narration_demo_frames",
+    "decoder-prob": "narration_demo_prob",
+    "decoder-max": "narration_demo_max",
+    "encoder-decoder": "narration_demo_encoder",
+}
+"""The recipe of each variant."""
+RECIPES = (CAPTIONING, ACTIVITY, *NARRATION.values())
 SPLITS = ("pairs", "combinations")
+CAPTIONER = "captioner"
 TRAINING, MEAN_POOLED = "lrcn_hub.training", "lrcn_hub.demo.activity.mean_pooled"
 
 
@@ -30,6 +42,8 @@ class Plan:
     overwrite: bool
     """Whether to train again what is there."""
     module: str = TRAINING
+    after: str | None = None
+    """The name of the plan whose outcome this one needs."""
 
     @property
     def folder(self) -> Path:
@@ -63,7 +77,8 @@ class Plan:
         if self.overwrite:
             arguments += ["--training.overwrite_output_dir", "true"]
         log = logs / f"{self.name.replace(',', '').replace(' ', '-')}.log"
-        return Job(self.name, self.module, arguments, log, training["max_steps"], int(training["logging_steps"]))
+        steps, in_a_line = training["max_steps"], int(training["logging_steps"])
+        return Job(self.name, self.module, arguments, log, steps, in_a_line, self.after)
 
 
 def captioning_plans(command: Command, folder: Path, seed: int) -> dict[str, Plan]:
@@ -75,11 +90,11 @@ def captioning_plans(command: Command, folder: Path, seed: int) -> dict[str, Pla
     if "thorough" in command.flags:
         places.setdefault("combinations", folder / "combinations")
     names = {
-        name: "captioner" if place == places[split] else "captioner, combinations" for name, place in places.items()
+        name: CAPTIONER if place == places[split] else f"{CAPTIONER}, combinations" for name, place in places.items()
     }
     return {
         name: _plan(
-            names[name], "captioning", place / "model", seed, command.options, {"data.moving_shapes.split": name}
+            names[name], CAPTIONING, place / "model", seed, command.options, {"data.moving_shapes.split": name}
         )
         for name, place in places.items()
     }
@@ -91,10 +106,10 @@ def activity_plans(command: Command, folder: Path, seed: int) -> dict[str, Plan]
     The mean of all frames is for ``--thorough``: that baseline costs as much as the recogniser itself.
     """
     plans = {
-        "model": _plan("recogniser", "activity", folder / "activity" / "model", seed, command.options, {}),
+        "model": _plan("recogniser", ACTIVITY, folder / "activity" / "model", seed, command.options, {}),
         "single_frame": _plan(
             "single frames",
-            "activity",
+            ACTIVITY,
             folder / "activity" / "single-frame",
             seed,
             command.options,
@@ -103,26 +118,52 @@ def activity_plans(command: Command, folder: Path, seed: int) -> dict[str, Plan]
     }
     if "thorough" in command.flags:
         pooled = folder / "activity" / "mean-pooled"
-        plans["mean_pooled"] = _plan("mean of frames", "activity", pooled, seed, command.options, {})
+        plans["mean_pooled"] = _plan("mean of frames", ACTIVITY, pooled, seed, command.options, {})
         plans["mean_pooled"].module = MEAN_POOLED
     return plans
 
 
+def narration_plans(command: Command, folder: Path, seed: int) -> dict[str, Plan]:
+    """Plan the training of a narrator of frames, which tells scenes, and of each variant that is told of nodes.
+
+    The narrator of frames has the captioner's eyes: its backbone is the one that has learnt to see pictures.
+    """
+    captioner = folder / "captioning" / "model"
+    own = {
+        "model.backbone_weights": str(captioner / SAFE_WEIGHTS_NAME),
+        "training.feature_folder": str(folder / "narration" / "features"),
+    }
+    plans = {
+        variant: _plan(
+            f"narrator, {variant}",
+            recipe,
+            folder / "narration" / ("model" if variant == "frames" else variant),
+            seed,
+            command.options,
+            own if variant == "frames" else {},
+        )
+        for variant, recipe in NARRATION.items()
+    }
+    plans["frames"].after = CAPTIONER
+    return plans
+
+
 def _plan(
-    name: str, task_name: str, folder: Path, seed: int, options: list[tuple[str, list[str]]], own: dict[str, str]
+    name: str, recipe_name: str, folder: Path, seed: int, options: list[tuple[str, list[str]]], own: dict[str, str]
 ) -> Plan:
-    """Complete the task's recipe: an option that begins with a task's name is for it, any other for all."""
-    task, written = get_task(task_name), read_recipe(RECIPES[task_name])
+    """Complete a recipe: an option that begins with a task's name is for its trainings, any other for all."""
+    written = read_recipe(recipe_name)
+    task = get_task(written["task"])
     seeds = {"data.moving_shapes.seed": str(seed), "training.seed": str(seed)}
     values: list[tuple[str, Any]] = [(option, [value]) for option, value in (seeds | own).items()]
     for option, texts in options:
         owner, _, rest = option.partition(".")
-        if owner not in RECIPES:
+        if owner not in TASKS:
             values.append((option, texts))
-        elif owner == task_name:
+        elif owner == task.name:
             values.append((rest, texts))
     values.append(("training.output_dir", [str(folder)]))
-    recipe = recipe_from(task, copy.deepcopy(written), values, f"recipe {RECIPES[task_name]}")
+    recipe = recipe_from(task, copy.deepcopy(written), values, f"recipe {recipe_name}")
     overwrite = recipe.sections["training"]["overwrite_output_dir"]
     recipe.sections["training"]["overwrite_output_dir"] = False
     return Plan(name, task, recipe, overwrite)

@@ -14,18 +14,22 @@ from lrcn_hub.demo.activity.story import ActivityPart
 from lrcn_hub.demo.activity.view import activity_view
 from lrcn_hub.demo.captioning.story import Part
 from lrcn_hub.demo.captioning.view import captioning_view
+from lrcn_hub.demo.narration.story import NarrationPart
+from lrcn_hub.demo.narration.view import narration_view
 from lrcn_hub.publishing.folders import write_text
 
 
-def write_report(file: Path, parts: Sequence[Part], activity: ActivityPart, results: dict[str, Any]) -> None:
+def write_report(
+    file: Path, parts: Sequence[Part], activity: ActivityPart, narration: NarrationPart, results: dict[str, Any]
+) -> None:
     """Write what the demo found as `file`: `parts` of the pictures, in their order, and what results.json holds.
 
     Raises OSError where the disk is full; an older report is then untouched.
     """
-    write_text(file, render(parts, activity, results))
+    write_text(file, render(parts, activity, narration, results))
 
 
-def render(parts: Sequence[Part], activity: ActivityPart, results: dict[str, Any]) -> str:
+def render(parts: Sequence[Part], activity: ActivityPart, narration: NarrationPart, results: dict[str, Any]) -> str:
     """Fill the template; paths are shown as seen from the working directory."""
     environment = Environment(
         autoescape=True,
@@ -38,9 +42,11 @@ def render(parts: Sequence[Part], activity: ActivityPart, results: dict[str, Any
     return environment.get_template("report.html.jinja").render(
         parts=[captioning_view(part) for part in parts],
         activity=activity_view(activity),
+        narration=narration_view(narration),
         results=results,
         captioner=parts[0].folder / "model",
         recogniser=activity.folder / "model",
+        narrator=narration.folder / "model",
         picture=parts[0].examples[0].file,
     )
 

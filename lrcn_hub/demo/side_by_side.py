@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,30 +32,40 @@ class Job:
     steps: int
     steps_in_a_line: int
     """Steps from one line with a loss to the next."""
+    after: str | None = None
+    """The name of a job whose outcome it needs; one that is not among the jobs has been done."""
 
 
 def run_side_by_side(jobs: Sequence[Job], processors: int | None = None) -> None:
-    """Run all jobs, as many at a time as there are processors, which they share.
+    """Run all jobs, as many at a time as there are processors, which they share; in order, but for who has to wait.
 
     Raises ChildProcessError, with what was said last, if one fails; the others are then stopped.
     """
     processors = processors or os.cpu_count() or 1
     workers = max(1, min(processors, len(jobs)))
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, processors // workers))}
-    running: list[subprocess.Popen] = []
+    processes: list[subprocess.Popen] = []
+    waiting = list(enumerate(jobs))
+    running: dict[Future, str] = {}
     with ThreadPoolExecutor(workers) as pool:
-        found = [pool.submit(_run, job, place, environment, running) for place, job in enumerate(jobs)]
         try:
-            for one in as_completed(found):
-                one.result()
+            while waiting or running:
+                unfinished = {*running.values(), *(job.name for _, job in waiting)}
+                ready = [(place, job) for place, job in waiting if job.after not in unfinished]
+                for place, job in ready[: workers - len(running)]:
+                    running[pool.submit(_run, job, place, environment, processes)] = job.name
+                    waiting.remove((place, job))
+                for one in wait(running, return_when=FIRST_COMPLETED).done:
+                    running.pop(one)
+                    one.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in running:
+            for process in processes:
                 process.terminate()
             raise
 
 
-def _run(job: Job, place: int, environment: dict[str, str], running: list[subprocess.Popen]) -> None:
+def _run(job: Job, place: int, environment: dict[str, str], processes: list[subprocess.Popen]) -> None:
     job.log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-u", "-m", job.module, *job.arguments]
     last: deque[str] = deque(maxlen=LAST_LINES)
@@ -68,7 +78,7 @@ def _run(job: Job, place: int, environment: dict[str, str], running: list[subpro
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
         ) as process,
     ):
-        running.append(process)
+        processes.append(process)
         assert process.stdout is not None  # it is a pipe
         for line in process.stdout:
             log.write(line)

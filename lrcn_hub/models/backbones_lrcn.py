@@ -204,7 +204,7 @@ def load_backbone_weights(backbone: PreTrainedModel, weights: dict[str, Tensor])
 
 def _own_name(name: str, own: dict[str, Any]) -> str:
     """Find the backbone's own name of a tensor: prefixes differ between those who save."""
-    for prefix in ("", "model.", "backbone.", "encoder.backbone."):
+    for prefix in ("", "model.", "backbone.", "encoder.backbone.", "encoder.frame_encoder.backbone."):
         bare = name.removeprefix(prefix)
         for candidate in (bare, f"timm_model.{bare}"):
             if candidate in own:

@@ -4,15 +4,12 @@ import pytest
 import yaml
 
 from lrcn_hub.demo import main
-from lrcn_hub.demo.plans import RECIPES, activity_plans, captioning_plans
+from lrcn_hub.demo.plans import CAPTIONING, RECIPES, activity_plans, captioning_plans, narration_plans
 from lrcn_hub.demo.reload import answers_in_a_new_process
 from lrcn_hub.training.command import parse_command
 from lrcn_hub.training.recipe import read_recipe
 
 FLAGS = {"output_dir": True, "split": True, "seed": True, "thorough": False}
-
-
-RECIPE = RECIPES["captioning"]
 
 
 def planned(*arguments, seed=0, make=captioning_plans):
@@ -22,7 +19,7 @@ def planned(*arguments, seed=0, make=captioning_plans):
 def test_it_trains_on_unseen_pairs_by_the_shipped_recipe():
     ((split, plan),) = planned().items()
     assert (plan.task.name, split, plan.folder) == ("captioning", "pairs", Path("out", "captioning", "model"))
-    written = read_recipe(RECIPE)
+    written = read_recipe(CAPTIONING)
     for section in ("data", "model", "evaluation"):
         assert written[section].items() <= plan.recipe.sections[section].items()
 
@@ -39,7 +36,8 @@ def test_combinations_have_a_folder_of_their_own():
 
 def test_the_seed_draws_pictures_videos_and_weights():
     plans = [*planned("--thorough", seed=7).items(), *planned("--thorough", seed=7, make=activity_plans).items()]
-    assert len(plans) == 5
+    plans += planned(seed=7, make=narration_plans).items()
+    assert len(plans) == 9
     for name, plan in plans:
         drawn = plan.recipe.sections["data"]["moving_shapes"]
         assert drawn["seed"] == plan.recipe.sections["training"]["seed"] == 7
@@ -53,6 +51,16 @@ def test_the_recogniser_and_its_baselines_differ_in_nothing_else():
         assert differences == (["model.num_layers: 1 against 0"] if name == "single_frame" else [])
     assert len({plan.folder for plan in plans.values()}) == 3
     assert planned(make=activity_plans).keys() == {"model", "single_frame"}
+
+
+def test_narrators_of_nodes_differ_in_what_they_read_and_in_nothing_else():
+    plans = planned(make=narration_plans)
+    frames = plans.pop("frames")
+    assert frames.recipe.sections["data"]["level"] == "scene" and frames.folder == Path("out", "narration", "model")
+    for variant, plan in plans.items():
+        assert plan.folder == Path("out", "narration", variant)
+        found = plans["decoder-prob"].recipe.differences(plan.recipe)
+        assert found == ([] if variant == "decoder-prob" else [f"model.variant: 'decoder-prob' against {variant!r}"])
 
 
 def test_any_option_of_a_recipe_can_be_given_to_all_or_to_one_task():
@@ -96,8 +104,10 @@ def test_a_model_that_cannot_be_loaded_in_the_new_process_is_an_error_with_its_r
         answers_in_a_new_process("image-to-text", tmp_path, [tmp_path / "picture.png"])
 
 
-@pytest.mark.parametrize("name", RECIPES.values())
+@pytest.mark.parametrize("name", RECIPES)
 def test_the_recipes_show_all_that_there_is_and_never_its_mirror_image(name):
     recipe = yaml.safe_load(Path(__file__).parents[2].joinpath("recipes", f"{name}.yaml").read_text())
-    assert recipe["data"]["mirror"] is False  # "left" would become wrong
-    assert recipe["data"]["augment"] is False and recipe["model"]["preprocessing"]["do_center_crop"] is False
+    assert (
+        recipe["data"].get("mirror", False) is recipe["data"].get("augment", False) is False
+    )  # "left" would be wrong
+    assert recipe["model"].get("preprocessing", {}).get("do_center_crop", False) is False

@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 import os
 
@@ -18,6 +19,10 @@ if code == "wait":
 if code == "other":  # ends only when another process is there
     while not pathlib.Path("two.began").exists():
         time.sleep(0.05)
+if code == "needs three":
+    while not pathlib.Path("three.began").exists():
+        time.sleep(0.05)
+pathlib.Path(name + ".ended").touch()
 if code == "fail":
     sys.exit("what went wrong")
 """
@@ -57,6 +62,14 @@ def test_they_run_at_the_same_time_and_share_the_processors(job, tmp_path):
 def test_one_processor_does_one_after_the_other(job, tmp_path):
     run_side_by_side([job("one"), job("two", "other")], processors=1)
     assert os.stat("one.began").st_mtime_ns <= os.stat("two.began").st_mtime_ns
+
+
+def test_one_that_needs_another_begins_when_that_has_ended_and_lets_others_pass(job, tmp_path):
+    second = dataclasses.replace(job("two"), after="one")
+    run_side_by_side([job("one", "needs three"), second, job("three")], processors=2)
+    ended, began = (os.stat(name).st_mtime_ns for name in ("one.ended", "two.began"))
+    assert ended <= began
+    run_side_by_side([second], processors=2)  # what it needs was done before
 
 
 def test_one_that_fails_is_named_with_what_it_said_and_stops_the_others(job):

@@ -20,6 +20,7 @@ TINY = [
     *("--data.moving_shapes.validation", "10", "--data.moving_shapes.test", "20", "--captioning.hidden_size", "16"),
     *("--captioning.data.moving_shapes.train", "60", "--activity.data.moving_shapes.train", "20"),
     *("--captioning.embedding_size", "16", "--activity.model.hidden_size", "8", "--max_steps", "2"),
+    *("--narration.data.moving_shapes.train", "40", "--narration.hidden_size", "8", "--narration.embedding_size", "8"),
     *("--eval_steps", "2", "--save_steps", "2", "--logging_steps", "1", "--disable_tqdm", "--use_cpu", "--thorough"),
 ]
 CAPTIONER, RECOGNISER = Path("captioning", "model"), Path("activity", "model")
@@ -46,7 +47,7 @@ def read_results(folder):
 def test_it_leaves_a_model_a_report_results_and_pictures(demo):
     folder, _ = demo
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("activity", "captioning", "combinations", "logs", "report.html", "results.json")
+        *("activity", "captioning", "combinations", "logs", "narration", "report.html", "results.json")
     ]
     assert {"model", "pictures"} <= {path.name for path in (folder / "captioning").iterdir()}
     results = read_results(folder)["splits"]["pairs"]

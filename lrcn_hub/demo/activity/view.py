@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from lrcn_hub.demo.activity.story import BASELINES, MODEL, ActivityPart, VideoExample
 from lrcn_hub.demo.chart import curves
+from lrcn_hub.demo.film import film, png_url
 
 SYSTEMS = {
     MODEL: ("The recogniser", "a recurrent layer over the frames' features"),
@@ -31,7 +27,7 @@ def activity_view(part: ActivityPart) -> dict[str, Any]:
             (part.scores[name] for name in BASELINES if name in part.scores), key=lambda scores: scores["accuracy"]
         ),
         "rows": [(*SYSTEMS[name], name, part.scores[name]) for name in SYSTEMS if name in part.scores],
-        "timeline": _data_url(part.watched.picture.read_bytes()),
+        "timeline": png_url(part.watched.picture.read_bytes()),
         "watched": [(label, [one == label for one in said]) for label, said in watched],
         "state_numbers": part.state_numbers,
         "charts": curves(part.history, CURVES),
@@ -41,22 +37,11 @@ def activity_view(part: ActivityPart) -> dict[str, Any]:
 
 
 def _card(example: VideoExample) -> dict[str, Any]:
-    chosen = np.linspace(0, len(example.frames) - 1, min(FILM, len(example.frames))).round().astype(int)
     return {
         "file": example.file,
-        "frames": [_picture(example.frames[number]) for number in chosen],
+        "frames": film(example.frames, FILM),
         "label": example.label,
         "answer": example.answer,
         "score": example.score,
         "right": example.answer == example.label,
     }
-
-
-def _picture(frame: np.ndarray) -> str:
-    file = io.BytesIO()
-    Image.fromarray(frame).save(file, "PNG")
-    return _data_url(file.getvalue())
-
-
-def _data_url(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

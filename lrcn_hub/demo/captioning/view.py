@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from lrcn_hub.data.moving_shapes import check_caption
 from lrcn_hub.demo.captioning.judging import BASELINES, MODEL, bars, ratio
 from lrcn_hub.demo.captioning.story import Example, Part
 from lrcn_hub.demo.chart import curves
+from lrcn_hub.demo.film import png_url
 
 TITLES = {
     "pairs": (
@@ -53,7 +53,7 @@ def _card(example: Example) -> dict[str, Any]:
     check = check_caption(example.caption, example.scene)
     where = "relation" if len(example.scene.objects) == 2 else "place"
     return {
-        "picture": f"data:image/png;base64,{base64.b64encode(example.file.read_bytes()).decode()}",
+        "picture": png_url(example.file.read_bytes()),
         "name": example.file.name,
         "caption": example.caption,
         "marks": [

@@ -1,0 +1,1 @@
+"""The demo on narrated videos: what nodes tell, what frames tell, and live subtitles."""
