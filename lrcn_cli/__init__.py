@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a model of a task by a recipe",
     "evaluate": "judge a trained model on a split of its data",
     "fuse": "judge several recognisers together, such as one of frames and one of flow",
+    "judge": "let people rank what several systems say of pictures, and count their ranks",
     "caption": "describe photos with a trained model",
     "classify": "say what is done in videos, with a trained model",
     "narrate": "say in sentences what happens in videos, with a trained model",

@@ -21,6 +21,7 @@ RULES = {
     "models": set(),
     "pipelines": {"models"},
     "scoring": set(),
+    "judging": {"data", "models", "scoring"},
     "backbones": {"models"},
     "data": {"models"},
     "sentences": {"data", "models", "tasks"},
@@ -36,7 +37,7 @@ RULES = {
         *("publishing", "scoring", "sentences", "tasks", "timeline", "training"),
     },
     "lrcn_cli": {
-        *("caffe", "data", "demo", "lrcn_hub", "models", "narration"),
+        *("caffe", "data", "demo", "judging", "lrcn_hub", "models", "narration"),
         *("plugins", "publishing", "scoring", "streaming", "timeline", "training"),
     },
     "train": {"lrcn_cli"},
