@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -109,7 +111,9 @@ def test_videos_are_written_once_and_hold_every_pixel(tmp_path):
             assert frames.shape == (FRAMES_PER_EVENT * len(row["true_nodes"]), 32, 32, 3)
             np.testing.assert_array_equal(frames, draw_narrated(0, split, number, 32))
     events = load_narration_tables(videos=True, folder=tmp_path, picture_size=32, train=4, validation=0, test=0)
-    assert [path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*.mov"))] == written
-    assert set(events["train"]["video"]) <= set(tables["train"]["video"])
+    again = load_narration_tables(level="scene", videos=True, folder=tmp_path, picture_size=32, **sizes)
+    assert [Path(path).stat().st_mtime_ns for path in sorted(paths)] == written
+    assert [table["video"][:] for table in again.values()] == [table["video"][:] for table in tables.values()]
+    assert not set(events["train"]["video"]) & set(paths)  # events have habits, scenes have none
     for row in events["train"]:
         assert row["end"] * 8 <= len(read_frames(row["video"]))

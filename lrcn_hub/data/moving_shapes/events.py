@@ -88,12 +88,12 @@ def _is_possible(action: str, place: str) -> bool:
     return x * to_x + y * to_y == 0
 
 
-def random_events(count: int, random: Random) -> list[Event]:
-    """Draw `count` events, each of another actor, in an order that says nothing."""
+def random_events(count: int, random: Random, *, habits: bool = True) -> list[Event]:
+    """Draw `count` events, each of another actor, in any order; without `habits` all are as likely."""
     odds = _odds()
     events: dict[Kind, Event] = {}
     while len(events) < count:
-        event = random.choices(tuple(odds), tuple(odds.values()))[0]
+        event = random.choices(tuple(odds), tuple(odds.values()) if habits else None)[0]
         events.setdefault(event.actor, event)
     drawn = list(events.values())
     random.shuffle(drawn)

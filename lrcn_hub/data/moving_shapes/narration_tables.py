@@ -8,17 +8,19 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tqdm.auto import tqdm
 
+from lrcn_hub.data.moving_shapes.drawing import draw_scene
 from lrcn_hub.data.moving_shapes.events import FRAMES_PER_EVENT, Event, lay_out, random_events
 from lrcn_hub.data.moving_shapes.narration_sentences import describe_event, describe_events
 from lrcn_hub.data.moving_shapes.node_noise import noisy_nodes
-from lrcn_hub.data.moving_shapes.videos import FRAME_RATE, Frames, film, write_video
+from lrcn_hub.data.moving_shapes.videos import FRAME_RATE, Frames, write_video
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-EDITION = 2  # of the drawings; to be raised with any change of a pixel, so that no old file is taken for a new one
+EDITION = 3  # of the drawings; to be raised with any change of a pixel, so that no old file is taken for a new one
 LEVELS = ("event", "scene")
 LONE_SHARE = 0.5  # of training scenes have one event: they teach what each event looks like
 FIFTHS = {"validation": (3,), "test": (4,), "train": (0, 1, 2)}  # of all sets of events, which may happen in a split
@@ -31,7 +33,7 @@ def load_narration_tables(
     train: int = 3000,
     validation: int = 300,
     test: int = 500,
-    picture_size: int = 40,
+    picture_size: int = 64,
     videos: bool = False,
     folder: str | os.PathLike[str] | None = None,
 ) -> dict[str, Dataset]:
@@ -41,17 +43,19 @@ def load_narration_tables(
     and ``end`` in seconds; ``nodes``, a labeller's distribution for each of `NARRATION_NODES`; ``sentences``, five;
     ``level``; ``true_nodes``. By `level`:
 
-    - ``event``: a row is one event of a scene, from start to end, with nodes; true_nodes are its true labels;
-    - ``scene``: a row is a whole scene; start, end and nodes are None, true_nodes are each event's labels in turn.
+    - ``event``: a row is one event of a scene, from start to end, with nodes; true_nodes are its true labels. Actors
+      have habits (`event_odds`);
+    - ``scene``: a row is a whole scene; start, end and nodes are None, true_nodes are each event's labels in turn. Any
+      actor does anything: who guesses what is not seen has nothing from it.
 
     Scenes have two or three events, each of another actor, in any order; some training scenes have one. No two splits
     share a scene of the same events, in whatever order. The same seed gives the same rows, and a smaller number of
     rows gives the first ones of a larger number. Files are written once, by default to a folder in the cache of
-    `datasets`, about 100 KB each. Raises ValueError for any other `level`.
+    `datasets`, about 10 KB each. Raises ValueError for any other `level`.
     """
     if level not in LEVELS:
         raise ValueError(f"unknown level {level!r} of the moving shapes; choose one of {', '.join(LEVELS)}")
-    place = _video_folder(folder, seed, picture_size) if videos else None
+    place = _video_folder(folder, seed, level, picture_size) if videos else None
     counts = {"train": train, "validation": validation, "test": test}
     tables = {}
     with tqdm(total=sum(counts.values()), desc="Narrating moving shapes", unit=level) as progress:
@@ -63,7 +67,7 @@ def load_narration_tables(
                 if place is not None:
                     path = place / f"{split}-{number:05d}.mov"
                     if not path.exists():
-                        write_video(draw_narrated(seed, split, number, picture_size), path)
+                        write_video(draw_narrated(seed, split, number, picture_size, level), path, codec="png")
                     new = [{**row, "video": str(path)} for row in new]
                 rows += new
                 number += 1
@@ -72,21 +76,20 @@ def load_narration_tables(
     return tables
 
 
-def narrated_events(seed: int, split: str, number: int) -> list[Event]:
-    """What happens in scene `number` of a split, in order."""
+def narrated_events(seed: int, split: str, number: int, level: str) -> list[Event]:
+    """What happens in scene `number` of a split of this level, in order."""
     random = _random(seed, split, number, "events")
     count = 1 if split == "train" and random.random() < LONE_SHARE else random.choice((2, 3))
     while True:
-        events = random_events(count, random)
+        events = random_events(count, random, habits=level == "event")
         if count == 1 or _fifth(events) in FIFTHS[split]:
             return events
 
 
-def draw_narrated(seed: int, split: str, number: int, picture_size: int = 40) -> Frames:
+def draw_narrated(seed: int, split: str, number: int, picture_size: int = 64, level: str = "scene") -> Frames:
     """Draw the video of scene `number` of a split: uint8 RGB, (frames, picture_size, picture_size, 3)."""
-    random = _random(seed, split, number, "video")
-    camera_seed = random.getrandbits(32)
-    return film(lay_out(narrated_events(seed, split, number), random), camera_seed, picture_size)
+    scenes = lay_out(narrated_events(seed, split, number, level), _random(seed, split, number, "video"))
+    return np.stack([np.asarray(draw_scene(scene, picture_size)) for scene in scenes])
 
 
 def _random(seed: int, split: str, number: int, what: str) -> Random:
@@ -100,7 +103,7 @@ def _fifth(events: list[Event]) -> int:
 
 
 def _rows(seed: int, split: str, number: int, level: str) -> list[dict[str, Any]]:
-    events = narrated_events(seed, split, number)
+    events = narrated_events(seed, split, number, level)
     name = f"{split}-{number:05d}"
     random = _random(seed, split, number, level)
     if level == "scene":
@@ -138,11 +141,11 @@ def _table(rows: list[dict[str, Any]], level: str) -> Dataset:
     return Dataset.from_dict({**columns, "level": [level] * len(rows)}, Features(features))
 
 
-def _video_folder(folder: str | os.PathLike[str] | None, seed: int, picture_size: int) -> Path:
+def _video_folder(folder: str | os.PathLike[str] | None, seed: int, level: str, picture_size: int) -> Path:
     if folder is None:
         from datasets import config
 
         folder = Path(config.HF_DATASETS_CACHE) / "lrcn_moving_shapes"
-    place = Path(folder).absolute() / f"narration-{EDITION}-seed{seed}-{picture_size}px"
+    place = Path(folder).absolute() / f"narration-{EDITION}-{level}s-seed{seed}-{picture_size}px"
     place.mkdir(parents=True, exist_ok=True)
     return place

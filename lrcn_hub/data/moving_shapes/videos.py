@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -46,13 +46,16 @@ def film(scenes: Sequence[Scene], camera_seed: int, picture_size: int) -> Frames
     return frames.clip(0, 255).astype(np.uint8)
 
 
-def write_video(frames: Frames, path: Path) -> None:
-    """Write a QuickTime file that keeps every pixel. It appears under its name when it is whole."""
+def write_video(frames: Frames, path: Path, codec: Literal["rawvideo", "png"] = "rawvideo") -> None:
+    """Write a QuickTime file that keeps every pixel. It appears under its name when it is whole.
+
+    "png" makes smaller files of pictures without texture and noise.
+    """
     import av  # takes a while to load, and only videos need it
 
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     with av.open(part, "w", format="mov", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream("rawvideo", rate=FRAME_RATE, pix_fmt="rgb24")
+        stream = container.add_stream(codec, rate=FRAME_RATE, pix_fmt="rgb24")
         stream.height, stream.width = frames.shape[1:3]
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))

@@ -55,7 +55,7 @@ def narrate_in_a_row(model: Any, processor: Any, table: Dataset, folder: Path) -
     rows = table.select(range(min(SCENES, len(table))))
     videos = [read_frames(path) for path in rows["video"]]
     file, subtitles = folder / "in-a-row.mov", folder / "in-a-row.vtt"
-    write_video(np.concatenate(videos), file)
+    write_video(np.concatenate(videos), file, codec="png")
     ends = set(np.cumsum([len(video) for video in videos]).tolist())
     session = model.stream(processor)
     sentences = []
