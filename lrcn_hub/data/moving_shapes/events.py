@@ -21,6 +21,13 @@ NARRATION_NODES: dict[str, list[str]] = {
 """What there is to know of an event: each node's labels. Colours, shapes and actions stand beside those that they are
 easily taken for, the last beside the first. Nobody says where something is that happens in the middle: "none"."""
 
+IN_SCENES = {
+    *("red", "yellow", "green", "blue"),
+    *("circle", "triangle", "square"),
+    *("moves right", "moves left", "jumps", "shrinks", "blinks", "grows"),
+}
+"""What is seen in whole scenes: few things, since what is asked there is their order."""
+
 FRAMES_PER_EVENT = 8
 WAY = {"moves right": (1, 0), "moves left": (-1, 0), "moves up": (0, -1), "moves down": (0, 1)}  # y grows downwards
 TOWARDS = {
@@ -88,12 +95,23 @@ def _is_possible(action: str, place: str) -> bool:
     return x * to_x + y * to_y == 0
 
 
-def random_events(count: int, random: Random, *, habits: bool = True) -> list[Event]:
-    """Draw `count` events, each of another actor, in any order; without `habits` all are as likely."""
-    odds = _odds()
+def scene_odds() -> dict[Event, float]:
+    """How likely each event of a whole scene is: without habits, of fewer colours, shapes and actions."""
+    return dict(_scene_odds())
+
+
+@lru_cache
+def _scene_odds() -> dict[Event, float]:
+    known = [event for event in _odds() if {event.colour, event.shape, event.action} <= IN_SCENES]
+    return dict.fromkeys(known, 1 / len(known))
+
+
+def random_events(count: int, random: Random, odds: dict[Event, float] | None = None) -> list[Event]:
+    """Draw `count` events, each of another actor, in any order, by `odds`; by default those of `event_odds`."""
+    odds = _odds() if odds is None else odds
     events: dict[Kind, Event] = {}
     while len(events) < count:
-        event = random.choices(tuple(odds), tuple(odds.values()) if habits else None)[0]
+        event = random.choices(tuple(odds), tuple(odds.values()))[0]
         events.setdefault(event.actor, event)
     drawn = list(events.values())
     random.shuffle(drawn)

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from lrcn_hub.data.moving_shapes.drawing import draw_scene
-from lrcn_hub.data.moving_shapes.events import FRAMES_PER_EVENT, Event, lay_out, random_events
+from lrcn_hub.data.moving_shapes.events import FRAMES_PER_EVENT, Event, lay_out, random_events, scene_odds
 from lrcn_hub.data.moving_shapes.narration_sentences import describe_event, describe_events
 from lrcn_hub.data.moving_shapes.node_noise import noisy_nodes
 from lrcn_hub.data.moving_shapes.videos import FRAME_RATE, Frames, write_video
@@ -20,7 +20,7 @@ from lrcn_hub.data.moving_shapes.videos import FRAME_RATE, Frames, write_video
 if TYPE_CHECKING:
     from datasets import Dataset
 
-EDITION = 3  # of the drawings; to be raised with any change of a pixel, so that no old file is taken for a new one
+EDITION = 4  # of the drawings; to be raised with any change of a pixel, so that no old file is taken for a new one
 LEVELS = ("event", "scene")
 LONE_SHARE = 0.5  # of training scenes have one event: they teach what each event looks like
 FIFTHS = {"validation": (3,), "test": (4,), "train": (0, 1, 2)}  # of all sets of events, which may happen in a split
@@ -45,8 +45,8 @@ def load_narration_tables(
 
     - ``event``: a row is one event of a scene, from start to end, with nodes; true_nodes are its true labels. Actors
       have habits (`event_odds`);
-    - ``scene``: a row is a whole scene; start, end and nodes are None, true_nodes are each event's labels in turn. Any
-      actor does anything: who guesses what is not seen has nothing from it.
+    - ``scene``: a row is a whole scene; start, end and nodes are None, true_nodes are each event's labels in turn.
+      There are fewer labels, and any actor does anything: who guesses what is not seen has nothing from it.
 
     Scenes have two or three events, each of another actor, in any order; some training scenes have one. No two splits
     share a scene of the same events, in whatever order. The same seed gives the same rows, and a smaller number of
@@ -81,7 +81,7 @@ def narrated_events(seed: int, split: str, number: int, level: str) -> list[Even
     random = _random(seed, split, number, "events")
     count = 1 if split == "train" and random.random() < LONE_SHARE else random.choice((2, 3))
     while True:
-        events = random_events(count, random, habits=level == "event")
+        events = random_events(count, random, scene_odds() if level == "scene" else None)
         if count == 1 or _fifth(events) in FIFTHS[split]:
             return events
 
