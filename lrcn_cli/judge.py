@@ -64,10 +64,12 @@ def _export(arguments: argparse.Namespace) -> int:
 
     files = _files(arguments.systems, arguments.split, arguments.human)
     answers = {name: _answers(file) for name, file in files.items()}
-    pictures = _pictures(arguments)
+    pictures, *others = _pictures(arguments)
     if arguments.human:
         answers["human"] = human_answers(pictures, arguments.seed)
     key = draw_lots(answers, arguments.number, arguments.seed)
+    for other in others:
+        pictures.refuse_others(other, [ballot.id for ballot in key.ballots])
     page, key_file = arguments.output / "sheet.html", arguments.output / "key.json"
     if key_file.exists() and key_file.read_text(encoding="utf-8") != key.text():
         raise FileExistsError(
@@ -115,30 +117,30 @@ def _answers(file: Path) -> dict[str, str]:
     return read_answers(file)
 
 
-def _pictures(arguments: argparse.Namespace) -> "Pictures":
+def _pictures(arguments: argparse.Namespace) -> "list[Pictures]":
+    """Find where the pictures are: the first has them, and the others, whose recipes tell of other data, must too."""
     from lrcn_hub.judging import pictures_in_file, pictures_in_folder
+    from lrcn_hub.training.recipe import read_recipe
 
     if arguments.images is not None:
-        if arguments.images.is_dir():
-            return pictures_in_folder(arguments.images)
-        return pictures_in_file(arguments.images)
-    folders = [_named(word)[1] for word in arguments.systems]
-    folder = next((folder for folder in folders if (folder / "recipe.yaml").is_file()), None)
-    if folder is None:
+        found = pictures_in_folder if arguments.images.is_dir() else pictures_in_file
+        return [found(arguments.images)]
+    files = [_named(word)[1] / "recipe.yaml" for word in arguments.systems]
+    recipes = [(str(file), read_recipe(str(file))) for file in files if file.is_file()]
+    if not recipes:
         raise ValueError(
             "none of the systems is a model's folder with a recipe: say where the pictures are (--images)"
         )
-    return _pictures_of_recipe(folder, arguments.split)
+    data = [written.get("data") for _, written in recipes]
+    different = [recipe for place, recipe in enumerate(recipes) if recipe[1].get("data") not in data[:place]]
+    return [_pictures_of_recipe(source, written, arguments.split) for source, written in different]
 
 
-def _pictures_of_recipe(folder: Path, split: str) -> "Pictures":
+def _pictures_of_recipe(source: str, written: dict[str, Any], split: str) -> "Pictures":
     from lrcn_hub.judging import pictures_in_table
     from lrcn_hub.plugins import get_task
     from lrcn_hub.training.command import recipe_from
-    from lrcn_hub.training.recipe import read_recipe
 
-    source = str(folder / "recipe.yaml")
-    written = read_recipe(source)
     task = get_task(written["task"])
     tables = task.load_tables(recipe_from(task, written, [], source).options(task).data)
     if split not in tables:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,18 @@ class Pictures:
         encoded = io.BytesIO()
         picture.save(encoded, kind, **({} if kind == "png" else {"quality": 85}))
         return f"data:image/{kind};base64,{base64.b64encode(encoded.getvalue()).decode()}"
+
+    def refuse_others(self, others: Pictures, names: Iterable[str]) -> None:
+        """Raise a ValueError where one of the pictures `names` looks otherwise among `others`.
+
+        Ids such as test-00001 mean something else in other data; captions of these would be judged by wrong pictures.
+        """
+        for name in names:
+            if self.data_url(name) != others.data_url(name):
+                raise ValueError(
+                    f"picture {name} of {self.source} is another one in {others.source}: systems can be judged "
+                    "together only on the same pictures"
+                )
 
 
 def pictures_in_table(table: Dataset, source: str) -> Pictures:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import yaml
@@ -154,6 +155,17 @@ def test_what_no_sheet_can_be_made_of_is_refused(words, fault, judged, capsys, m
     code, _, err = run(capsys, "export", *words, "--output", "judging")
     assert code == 1 and fault in err
     assert not (judged / "judging").exists()
+
+
+def test_models_that_were_judged_on_other_pictures_of_the_same_names_are_refused(judged, capsys):
+    recipe = yaml.safe_load((judged / "theirs/recipe.yaml").read_text())
+    shutil.copytree(judged / "photos", judged / "copies")
+    recipe["data"]["path"] = str(judged / "copies")
+    (judged / "theirs/recipe.yaml").write_text(yaml.safe_dump(recipe))
+    export(capsys, judged, judged / "ours", judged / "theirs")  # elsewhere, but the same
+    Image.new("RGB", (20, 20), "blue").save(judged / "copies/test/2.png")
+    code, _, err = run(capsys, "export", judged / "ours", judged / "theirs", "--output", judged / "other")
+    assert code == 1 and "picture test/2.png of split test of " in err and "only on the same pictures" in err
 
 
 @pytest.mark.parametrize("words", [[], ["export"], ["tally", "x.json"], ["count"]])
