@@ -47,7 +47,7 @@ def trained(seeds: Sequence[int], folder: Path) -> dict[int, dict[str, Plan]]:
     """Train what is not there yet; gives the plans of each seed by variant."""
     plans = {}
     for seed in seeds:
-        of_seed = narration_plans(parse_command([], {}), folder / f"seed-{seed}", seed)
+        of_seed = narration_plans(parse_command(["--thorough"], {"thorough": False}), folder / f"seed-{seed}", seed)
         plans[seed] = {variant: of_seed[variant] for variant in VARIANTS}
     jobs = [
         plan.job(folder / f"seed-{seed}" / "logs")

@@ -124,8 +124,9 @@ def activity_plans(command: Command, folder: Path, seed: int) -> dict[str, Plan]
 
 
 def narration_plans(command: Command, folder: Path, seed: int) -> dict[str, Plan]:
-    """Plan the training of a narrator of frames, which tells scenes, and of each variant that is told of nodes.
+    """Plan the training of a narrator of frames, which tells scenes, and of those that are told of nodes.
 
+    Of these only decoder-prob is trained without ``--thorough``.
     The narrator of frames has the captioner's eyes: its backbone is the one that has learnt to see pictures.
     """
     captioner = folder / "captioning" / "model"
@@ -143,6 +144,7 @@ def narration_plans(command: Command, folder: Path, seed: int) -> dict[str, Plan
             own if variant == "frames" else {},
         )
         for variant, recipe in NARRATION.items()
+        if variant in ("frames", "decoder-prob") or "thorough" in command.flags
     }
     plans["frames"].after = CAPTIONER
     return plans

@@ -36,7 +36,7 @@ def test_combinations_have_a_folder_of_their_own():
 
 def test_the_seed_draws_pictures_videos_and_weights():
     plans = [*planned("--thorough", seed=7).items(), *planned("--thorough", seed=7, make=activity_plans).items()]
-    plans += planned(seed=7, make=narration_plans).items()
+    plans += planned("--thorough", seed=7, make=narration_plans).items()
     assert len(plans) == 9
     for name, plan in plans:
         drawn = plan.recipe.sections["data"]["moving_shapes"]
@@ -54,8 +54,11 @@ def test_the_recogniser_and_its_baselines_differ_in_nothing_else():
 
 
 def test_narrators_of_nodes_differ_in_what_they_read_and_in_nothing_else():
-    plans = planned(make=narration_plans)
+    assert planned(make=narration_plans).keys() == {"frames", "decoder-prob"}
+    plans = planned("--thorough", make=narration_plans)
     frames = plans.pop("frames")
+    assert frames.after == planned()["pairs"].name
+    assert frames.recipe.sections["model"]["backbone_weights"] == str(planned()["pairs"].folder / "model.safetensors")
     assert frames.recipe.sections["data"]["level"] == "scene" and frames.folder == Path("out", "narration", "model")
     for variant, plan in plans.items():
         assert plan.folder == Path("out", "narration", variant)

@@ -136,7 +136,7 @@ def _judge_nodes(plans: Mapping[str, Plan]) -> tuple[dict[str, Scores], dict[str
     plan = plans[VARIANTS[0]]
     tables = plan.task.load_tables(plan.recipe.options(plan.task).data)
     test = tables["test"]
-    said = {name: read_sentences(plans[name].folder) for name in VARIANTS}
+    said = {name: read_sentences(plans[name].folder) for name in VARIANTS if name in plans}
     said |= floor_sentences(tables["train"], test)
     scores = {
         name: judge_events(sentences, test["sentences"][:], test["true_nodes"][:]) for name, sentences in said.items()

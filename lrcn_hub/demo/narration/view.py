@@ -28,7 +28,7 @@ def narration_view(part: NarrationPart) -> dict[str, Any]:
         "floor": max((part.events[name] for name in FLOORS), key=lambda scores: scores["cider_d"]),
         "frames": part.scenes[FRAMES],
         "shuffled": part.scenes[SHUFFLED],
-        "rows": [(*SYSTEMS[name], name, part.events[name]) for name in SYSTEMS],
+        "rows": [(*SYSTEMS[name], name, part.events[name]) for name in SYSTEMS if name in part.events],
         "findings": findings(part.events, part.scenes),
         "cues": [_cue(cue) for cue in part.narrated.cues],
         "charts": curves(part.history, CURVES),
