@@ -20,6 +20,8 @@ COMMANDS = {
     "fuse": "judge several recognisers together, such as one of frames and one of flow",
     "judge": "let people rank what several systems say of pictures, and count their ranks",
     "caption": "describe photos with a trained model",
+    "retrieve": "find the photos of a folder that a sentence fits best, with a trained captioner",
+    "rank": "find the captions of a list that fit a photo best, with a trained captioner",
     "classify": "say what is done in videos, with a trained model",
     "narrate": "say in sentences what happens in videos, with a trained model",
     "watch": "recognise or narrate live video: files, pipes, cameras, streams",

@@ -25,6 +25,7 @@ RULES = {
     "backbones": {"models"},
     "data": {"models"},
     "sentences": {"data", "models", "tasks"},
+    "retrieval": {"models", "data", "scoring", "sentences"},
     "publishing": {"models", "plugins", "tasks", "hookspecs"},
     "narration": {"models", "data"},
     "streaming": {"models", "data"},
@@ -38,7 +39,7 @@ RULES = {
     },
     "lrcn_cli": {
         *("caffe", "data", "demo", "judging", "lrcn_hub", "models", "narration"),
-        *("plugins", "publishing", "scoring", "streaming", "timeline", "training"),
+        *("plugins", "publishing", "retrieval", "scoring", "streaming", "timeline", "training"),
     },
     "train": {"lrcn_cli"},
     "a plugin": {"lrcn_hub", "tasks", "hookspecs", "models", "backbones", "data", "scoring", "sentences"},

@@ -87,6 +87,10 @@ class FeatureCache:
             )
         self._kept |= {key: (shard, state) for key, state in json.loads(metadata["states"]).items()}
 
+    def __contains__(self, source: Source) -> bool:
+        """Whether features of `source`, in whatever state, are kept."""
+        return source.key in self._kept
+
     def fill(
         self,
         sources: Sequence[Source],

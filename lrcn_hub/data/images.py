@@ -31,7 +31,7 @@ def check_images(
     An image is a path, the bytes of a file, a PIL image, or a cell of an undecoded `datasets.Image` column. Errors say
     its path or, where there is none, its name in `names`. With ``"refuse"`` a ValueError names the bad ones.
     """
-    verdicts = list(_in_threads(_fault, images, "Checking images"))
+    verdicts = image_faults(images)
     good = [fault is None for fault in verdicts]
     bad = [
         BadSample(_path(images[index]) or (names[index] if names else f"image {index}"), fault)
@@ -40,6 +40,11 @@ def check_images(
     ]
     report_bad_samples(bad, len(good), on_bad_sample)
     return good, bad
+
+
+def image_faults(images: Sequence[Any]) -> list[str | None]:
+    """Decode every picture completely; say of each what is wrong with it, or None; images as `check_images`."""
+    return list(_in_threads(_fault, images, "Checking images"))
 
 
 def content_digests(images: Sequence[Any]) -> list[str]:

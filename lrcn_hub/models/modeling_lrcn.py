@@ -83,6 +83,29 @@ class LrcnLayer(nn.Module):
         """What a static input (B, S) and the bias give to the gates of every step: (B, 4H), or (B, H) for "rnn"."""
         return F.linear(static, self.cell.weight_ih_l0[:, self.input_size :], self._bias())
 
+    def project_inputs(self, inputs: Tensor) -> Tensor:
+        """What inputs (..., D) give to the gates, (..., 4H), or (..., H) for "rnn"; the bias is not in it."""
+        return F.linear(inputs, self._input_weight())
+
+    def advance(
+        self, gates: Tensor, state: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Make one step from what inputs, static input and bias give to the gates, (B, 4H), which it overwrites.
+
+        For those who share these between rows, without gradients. Gives outputs (B, H) and state as `forward` does.
+        """
+        if state is not None:
+            gates.addmm_(state[0], self.cell.weight_hh_l0.t())
+        if self.output is not None:
+            h = torch.tanh(gates)
+            return self._output(h), (h, h)
+        i, f, g, o = gates.chunk(4, dim=-1)
+        c = i.sigmoid_() * g.tanh_()
+        if state is not None:
+            c.addcmul_(f.sigmoid_(), state[1])
+        h = torch.tanh(c).mul_(o.sigmoid_())
+        return h, (h, c)
+
     def _bias(self) -> Tensor:
         return self.cell.bias_ih_l0 + self.cell.bias_hh_l0
 

@@ -85,11 +85,19 @@ def best_of_samples(
     return torch.nn.utils.rnn.pad_sequence(best, batch_first=True, padding_value=model.config.eos_token_id)
 
 
-@torch.no_grad()
 def log_likelihood(model: LrcnSentenceModel, encoded: BaseModelOutput, sentences: Tensor) -> Tensor:
     """Sum log p(word | words before, row) over `sentences` (N, words) of one row (1, 1, F), up to the end word.
 
     The end word is scored where a sentence has one; what follows it is not. Gives (N,).
+    """
+    return word_log_likelihoods(model, encoded, sentences).sum(dim=1)
+
+
+@torch.no_grad()
+def word_log_likelihoods(model: LrcnSentenceModel, encoded: BaseModelOutput, sentences: Tensor) -> Tensor:
+    """Compute log p(word | words before, row) of each word of `sentences` (N, words) of one row (1, 1, F).
+
+    The end word is scored where a sentence has one; what follows it has 0. Gives (N, words).
     """
     ended = (sentences == model.config.eos_token_id).cumsum(dim=1)
     after_end = ended - (sentences == model.config.eos_token_id).long() > 0
@@ -98,4 +106,4 @@ def log_likelihood(model: LrcnSentenceModel, encoded: BaseModelOutput, sentences
     same = BaseModelOutput(last_hidden_state=encoded[0].expand(len(sentences), -1, -1))
     logits = model(encoder_outputs=same, decoder_input_ids=words).logits
     log_p = logits.float().log_softmax(-1).gather(-1, sentences[..., None])[..., 0]
-    return log_p.masked_fill(after_end, 0.0).sum(dim=1)
+    return log_p.masked_fill(after_end, 0.0)
