@@ -11,7 +11,7 @@ BASELINES = ("nearest_by_feature", "nearest_by_pixels", "picture_blind")
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_demo_names_pairs_of_objects_never_seen_together_and_tells_what_only_time_tells(tmp_path):
+def test_the_demo_names_unseen_pairs_of_objects_tells_what_only_time_tells_and_narrates_in_order(tmp_path):
     command = [sys.executable, "-m", "lrcn_cli", "demo", "--output_dir", str(tmp_path / "demo")]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr[-4000:]
@@ -37,3 +37,13 @@ def test_the_demo_names_pairs_of_objects_never_seen_together_and_tells_what_only
     assert scores["single_frame"]["both_twins_right"] == 0
     assert everything["activity"]["watched_right"] >= 8
     assert everything["activity"]["answers_equal_in_a_new_process"] == 10
+
+    narration = everything["narration"]
+    order = {name: scores["event_order_accuracy"] for name, scores in narration["scenes"].items()}
+    assert order["frames"] >= 0.9
+    assert order["shuffled"] <= 0.5 * order["frames"]
+    for floor in ("nearest", "template"):
+        for metric in ("bleu_4", "cider_d"):
+            assert narration["events"]["decoder-prob"][metric] > narration["events"][floor][metric]
+    assert narration["narrated_live_right"] >= 5
+    assert narration["sentences_equal_in_a_new_process"] == 10

@@ -14,6 +14,9 @@ from lrcn_hub.demo.activity.story import ActivityPart, VideoExample
 from lrcn_hub.demo.activity.watching import Watched
 from lrcn_hub.demo.captioning.judging import judge
 from lrcn_hub.demo.captioning.story import Example, Part
+from lrcn_hub.demo.narration.judging import FRAMES, SHUFFLED
+from lrcn_hub.demo.narration.live import Narrated, SaidCue
+from lrcn_hub.demo.narration.story import NarrationPart, SceneExample
 from lrcn_hub.demo.report import duration, percent, render, times, write_report
 
 VOID = {"br", "img", "link", "meta"}
@@ -117,8 +120,38 @@ def activity(tmp_path):
 
 
 @pytest.fixture
-def page(part, activity, results):
-    return Page(render([part], activity, results))
+def narration(tmp_path):
+    """What a demo of two scenes would have found; the first is told rightly."""
+    frames = np.random.RandomState(1).randint(0, 256, (16, 40, 40, 3), dtype=np.uint8)
+    sentences = (("a red circle jumps, then a blue square grows", True), ("a <i>blue</i> square & a heart", False))
+    events = {"decoder-prob": 3.5, "decoder-max": 3.2, "template": 2.9, "nearest": 2.4}
+    return NarrationPart(
+        folder=tmp_path,
+        events={name: {"cider_d": c, "bleu_4": c / 10, "events_right": c / 5} for name, c in events.items()},
+        node_quality={"colour": {"accuracy": 0.68, "calibration_error": 0.1}},
+        scenes={
+            name: {"event_order_accuracy": order, "events_right": order + 0.02}
+            for name, order in ((FRAMES, 0.93), (SHUFFLED, 0.11))
+        },
+        counts={"events": {"train": 3000}, "scenes": {"train": 2999}},
+        parameters={"frames": 876_543, "decoder-prob": 123_321},
+        steps={"frames": 2000, "decoder-prob": 1600},
+        history=[{"step": 10, "loss": 2.0}, {"step": 20, "eval_cider_d": 1.5}],
+        examples=[
+            SceneExample(tmp_path / "s.mov", frames, said, ["first one thing"], right) for said, right in sentences
+        ],
+        narrated=Narrated(
+            tmp_path / "long.mov",
+            tmp_path / "long.vtt",
+            [SaidCue(2.0 * number, 2.0 * number + 2, said, frames, r) for number, (said, r) in enumerate(sentences)],
+        ),
+        seconds={"narrate": 2.0},
+    )
+
+
+@pytest.fixture
+def page(part, activity, narration, results):
+    return Page(render([part], activity, narration, results))
 
 
 def test_the_report_holds_every_caption_reference_and_neighbour(page, part):
@@ -135,7 +168,7 @@ def test_the_report_needs_nothing_beside_it(page):
     addresses = [
         value for _, attributes in page.elements for name, value in attributes.items() if name in ("src", "href")
     ]
-    assert len(addresses) == 3 + 1 + 2 * 8
+    assert len(addresses) == 3 + 1 + 2 * 8 + 4 * 12
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
     assert "url(" not in page.text and "@import" not in page.text
 
@@ -146,12 +179,12 @@ def test_the_pictures_are_the_ones_that_were_captioned(page, part):
         assert ImageChops.difference(shown.convert("RGB"), Image.open(example.file).convert("RGB")).getbbox() is None
 
 
-def test_marks_say_what_the_checker_found(part, activity, results):
+def test_marks_say_what_the_checker_found(part, activity, narration, results):
     states = ("right", "wrong", "unsaid")
 
     def marks(caption):
         changed = dataclasses.replace(part, examples=[dataclasses.replace(part.examples[0], caption=caption)])
-        found = Page(render([changed], activity, results))
+        found = Page(render([changed], activity, narration, results))
         return [attributes["class"] for attributes in found.all("span") if attributes.get("class") in states][:3]
 
     true = oracle_caption(part.examples[0].scene)
@@ -162,22 +195,22 @@ def test_marks_say_what_the_checker_found(part, activity, results):
     assert marks(" ".join(turned.get(word, word) for word in true.split()))[:2] == ["right", "wrong"]
 
 
-def test_scores_of_every_system_stand_in_one_table_for_each_task(page, part, activity):
-    assert len(page.all("tr")) == 1 + len(part.scores) + 1 + len(activity.scores)
+def test_scores_of_every_system_stand_in_one_table_for_each_task(page, part, activity, narration):
+    assert len(page.all("tr")) == 3 + len(part.scores) + len(activity.scores) + len(narration.events)
     assert percent(part.scores["model"]["objects_right"]) in page.text
     assert f"{part.scores['oracle']['cider_d']:.2f}" in page.text
 
 
 def test_the_learning_curve_has_a_point_for_each_value_logged(page):
-    assert len(page.all("svg")) == 4
-    assert len(page.all("circle")) == 5
+    assert len(page.all("svg")) == 6
+    assert len(page.all("circle")) == 7
     assert "step 20: 1.00" in page.text
 
 
-def test_the_harder_split_follows_with_its_own_pictures_and_without_demands(part, activity, results):
+def test_the_harder_split_follows_with_its_own_pictures_and_without_demands(part, activity, narration, results):
     both = [part, dataclasses.replace(part, split="combinations")]
-    page = Page(render(both, activity, results))
-    assert len(page.all("table")) == 3 and len(page.all("img")) == 6 + 17
+    page = Page(render(both, activity, narration, results))
+    assert len(page.all("table")) == 4 and len(page.all("img")) == 6 + 17 + 48
     assert page.text.count("What was asked of it") == 1
 
 
@@ -190,6 +223,7 @@ def test_the_state_of_the_system_is_in_the_report(page):
         "1 min 10 s",
         "1,277,825",
         "765,432",
+        "876,543",
         "2 processors",
     ):
         assert fact in page.text
@@ -205,16 +239,39 @@ def test_each_watched_video_has_a_cell_for_each_frame(page):
     assert [cell.get("class") for cell in cells] == [None, "yes", "yes", None]
 
 
-def test_a_training_of_an_earlier_run_is_not_counted_as_this_runs_time(part, activity, results):
-    page = Page(render([part], activity, results | {"trained_before": True}))
+def test_sentences_of_scenes_stand_with_their_time_and_what_is_true_of_them(page):
+    text = " ".join(page.text.split())
+    assert text.count("a red circle jumps, then a blue square grows") == 2  # live, and as a held-out scene
+    assert text.count("a <i>blue</i> square & a heart") == 2
+    assert "02.0 to 04.0 s" in text and text.count("✗ events in order") == 2
+    assert "first one thing" in text and "long.vtt" in text
+
+
+def test_what_was_asked_of_narrators_is_held_against_what_was_found(part, activity, narration, results):
+    def marks(found):
+        text = " ".join(Page(render([part], activity, found, results)).text.split())
+        asked = text.partition("What was asked of them")[2].partition("How the narrator")[0]
+        return [mark for mark in asked if mark in "✓✗"]
+
+    assert marks(narration) == ["✓"] * 4
+    worse = {**narration.events, "decoder-max": {**narration.events["decoder-max"], "bleu_4": 0.9}}
+    assert marks(dataclasses.replace(narration, events=worse)) == ["✓", "✗", "✓", "✓"]
+    lost = {FRAMES: narration.scenes[SHUFFLED], SHUFFLED: narration.scenes[SHUFFLED]}
+    assert marks(dataclasses.replace(narration, scenes=lost)) == ["✓", "✓", "✗", "✗"]
+    two = {name: scores for name, scores in narration.events.items() if name != "decoder-max"}
+    assert len(marks(dataclasses.replace(narration, events=two))) == 3
+
+
+def test_a_training_of_an_earlier_run_is_not_counted_as_this_runs_time(part, activity, narration, results):
+    page = Page(render([part], activity, narration, results | {"trained_before": True}))
     assert "earlier run" in page.text and "All of it took" not in page.text
 
 
-def test_a_report_is_written_whole(part, activity, results, tmp_path):
+def test_a_report_is_written_whole(part, activity, narration, results, tmp_path):
     file = tmp_path / "out" / "report.html"
     file.parent.mkdir()
     file.write_text("an older one")
-    write_report(file, [part], activity, results)
+    write_report(file, [part], activity, narration, results)
     assert file.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert sorted(path.name for path in file.parent.iterdir()) == ["report.html"]
 

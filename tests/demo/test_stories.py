@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from lrcn_hub.data.moving_shapes import load_activity_tables, load_captioning_tables
+from lrcn_hub.data.moving_shapes import load_activity_tables, load_captioning_tables, load_narration_tables
 from lrcn_hub.data.videos import read_frames
 from lrcn_hub.demo import main
 from lrcn_hub.demo.activity import story as activity_story
 from lrcn_hub.demo.activity.story import read_answers
 from lrcn_hub.demo.activity.watching import ROWS
 from lrcn_hub.demo.captioning import story
+from lrcn_hub.demo.narration import story as narration_story
 
 TINY = [
     *("--data.moving_shapes.validation", "10", "--data.moving_shapes.test", "20", "--captioning.hidden_size", "16"),
@@ -71,6 +72,30 @@ def test_it_leaves_a_recogniser_its_baselines_answers_and_a_timeline(demo):
         assert len(answers) == 20
     with Image.open(folder / "activity" / "timeline.png") as picture:
         assert picture.width > 800
+
+
+def test_it_leaves_narrators_their_sentences_and_subtitles_of_a_long_video(demo):
+    folder, _ = demo
+    results = read_results(folder)["narration"]
+    assert set(results["events"]) == {"decoder-prob", "decoder-max", "encoder-decoder", "template", "nearest"}
+    assert set(results["scenes"]) == {"frames", "shuffled"}
+    assert results["rows"]["scenes"] == {"train": 40, "validation": 10, "test": 20}
+    assert results["sentences_equal_in_a_new_process"] == 10 and results["narrated_live"] == 6
+    with (folder / "narration" / "in-a-row.vtt").open("rb") as file:
+        assert file.readline() == b"WEBVTT\n"
+    rows = load_narration_tables(level="scene", videos=True, train=40, validation=10, test=20)["test"]["video"][:6]
+    long = read_frames(str(folder / "narration" / "in-a-row.mov"))
+    assert np.array_equal(long, np.concatenate([read_frames(path) for path in rows]))
+
+
+def test_the_narrator_has_the_captioners_eyes(demo):
+    folder, _ = demo
+    captioner, narrator = (
+        load_file(folder / name / "model" / "model.safetensors") for name in ("captioning", "narration")
+    )
+    eyes = {name: value for name, value in narrator.items() if name.startswith("encoder.frame_encoder.backbone.")}
+    assert eyes
+    assert all(captioner[name.replace("frame_encoder.", "")].equal(value) for name, value in eyes.items())
 
 
 def test_who_does_not_know_the_order_of_frames_says_the_same_of_twins(demo):
@@ -154,7 +179,11 @@ def test_another_seed_in_the_same_folder_is_refused_and_nothing_is_lost(demo):
 
 @pytest.mark.parametrize(
     ("teller", "key", "message"),
-    [(story, "generated_text", r"test-00000.*a red herring"), (activity_story, "label", r"\.mov.*a red herring")],
+    [
+        (story, "generated_text", r"test-00000.*a red herring"),
+        (activity_story, "label", r"\.mov.*a red herring"),
+        (narration_story, "generated_text", r"\.mov.*a red herring"),
+    ],
 )
 def test_a_model_that_answers_otherwise_in_a_new_process_is_found_out(demo, monkeypatch, teller, key, message):
     _, run = demo
