@@ -75,16 +75,14 @@ def _normalised(
     log_p: list[float], photo: str, captions: list[str], folder: Path, captioner: tuple[Any, Any], index: Path
 ) -> list[float]:
     """Normalise by the prior over the photo itself and those of `folder`."""
-    import numpy as np
-
     from lrcn_hub.retrieval import ImageIndex, image_files, normalise_by_prior, score_pairs, word_ids
 
     model, processor = captioner
     others = [file for file in image_files(folder) if not file.samefile(photo)]
-    rows = [np.array([log_p])]
+    rows = [log_p]
     if others:
         features, _, bad = ImageIndex(model, processor, index).look(others)
         tell_unreadable("rank", bad, len(others))
-        rows.append(score_pairs(model, features, word_ids(processor, captions)).numpy())
-    scores: list[float] = normalise_by_prior(np.concatenate(rows))[0].tolist()
+        rows += score_pairs(model, features, word_ids(processor, captions)).tolist()
+    scores: list[float] = normalise_by_prior(rows)[0].tolist()
     return scores
