@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import timm
 import yaml
+from safetensors.torch import save_file
 
 from lrcn_hub.plugins import get_task
 from lrcn_hub.training import main
@@ -119,7 +121,17 @@ def test_two_steps_of_the_demos_recipes_give_a_judged_model(name, tmp_path):
     few = {**shapes, "train": 4, "validation": 2, "test": 2, "picture_size": 40}
     few |= {"folder": str(tmp_path)} if few.get("videos") else {}
     words = ["--moving_shapes", json.dumps(few), "--output_dir", str(tmp_path / "model")]
+    if few.get("videos"):  # it has the eyes of a captioner, which is trained before
+        save_file(timm.create_model("test_resnet", num_classes=0).state_dict(), tmp_path / "eyes.safetensors")
+        words += ["--backbone_weights", str(tmp_path / "eyes.safetensors"), "--feature_folder", str(tmp_path / "kept")]
     assert main(["--recipe", name, *SMALL, *words]) == 0
     recipe = yaml.safe_load((tmp_path / "model/recipe.yaml").read_text())
     assert recipe["model"]["variant"] == resolved(name)[1].sections["model"]["variant"]
     assert "cider_d" in json.loads((tmp_path / "model/metrics.json").read_text())["test"]
+
+
+def test_the_narrator_of_frames_names_the_captioner_whose_eyes_it_needs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shapes = {"train": 2, "validation": 1, "test": 1, "videos": True, "folder": str(tmp_path), "picture_size": 32}
+    with pytest.raises(OSError, match=r"outputs/demo/captioning/model/model\.safetensors"):
+        main(["--recipe", "narration_demo_frames", *SMALL, "--moving_shapes", json.dumps(shapes)])
