@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from lrcn_hub.models.modeling_lrcn import LrcnForImageCaptioning
-from lrcn_hub.retrieval.prefixes import Caption, Level, chunks, count_nodes, prefix_levels
+from lrcn_hub.retrieval.prefixes import Caption, Level, chunks, count_nodes, evenly, prefix_levels
 
 MEMORY_MB = 256.0
-ROWS_ON_CPU = 256  # that are read together: the gates of more of them do not fit into a core's cache
-FEW_IMAGES = 16  # so many share what is done for a node, if there are
+ROWS_ON_CPU = 512  # that are read together: of more, what lies between the products does not fit into a core's cache
+FEW_IMAGES = 32  # so many share what is done for a node, if there are
 
 State = tuple[Tensor, Tensor]
 
@@ -96,6 +96,7 @@ class _Sizes:
         rows = min(quarter(of_row), ROWS_ON_CPU) if model.device.type == "cpu" else quarter(of_row)
         known = min(images, quarter(gates))
         images = min(known, max(FEW_IMAGES, rows // widest), rows, quarter(of_state))
+        images = evenly(known, images)
         return cls(known, images, min(widest, quarter(of_node), quarter(of_state * images)), rows)
 
 
@@ -119,21 +120,22 @@ def _score_chunk(
     layers, images = model.decoder.layers[model.decoder.visual :], len(static)
     scores = static.new_empty(images, sum(len(level.ended) for level in levels), dtype=torch.float32)
     log_p = scores.new_zeros(1, images)  # of what each node has read
-    states: list[State | None] = [None] * len(layers)  # h and c of each node for each image, (N, I, H)
+    states: list[Tensor | None] = [None] * len(layers)  # h and c before each node, of each image: (2, N, I, H)
     for level, gates in zip(levels, known, strict=True):
-        after = [gates.new_empty(2, len(gates), images, model.decoder.hidden_size) for _ in layers]
+        after = [gates.new_empty(2, len(level.opened), images, model.decoder.hidden_size) for _ in layers]
         edges_log_p = scores.new_empty(len(level.edge_nodes), images)
-        for nodes, edges in level.blocks(max(1, rows // images)):
-            before = [_of_parents(state, level.parents[nodes]) for state in states]
+        for nodes, edges, children in level.blocks(max(1, rows // images)):
+            before = [None if state is None else state[:, nodes].flatten(1, 2).unbind() for state in states]
             x, now = _step(layers, (gates[nodes, None] + static).flatten(0, 1), before)
+            parents = level.child_parents[children] - nodes.start
             for kept, state in zip(after, now, strict=True):
-                for part, value in zip(kept[:, nodes], state, strict=True):
-                    part.copy_(value.view_as(part))
+                for part, value in zip(kept[:, children], state, strict=True):
+                    torch.index_select(value.unflatten(0, (-1, images)), 0, parents, out=part)
             next_words = model.predict(x).float().log_softmax(-1).unflatten(0, (-1, images))  # (nodes, I, V)
             of = level.edge_nodes[edges]
             edges_log_p[edges] = log_p[of] + next_words[of - nodes.start, :, level.edge_words[edges]]
         scores[:, level.ended] = edges_log_p[level.end_edges].t()
-        log_p, states = edges_log_p[level.opened], [(h, c) for h, c in after]
+        log_p, states = edges_log_p[level.opened], list(after)
     return scores
 
 

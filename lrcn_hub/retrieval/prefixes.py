@@ -32,12 +32,19 @@ class Level:
     end_edges: Tensor
     """(captions that end here,) their last edges."""
 
-    def blocks(self, size: int) -> Iterator[tuple[slice, slice]]:
-        """Cut the nodes into runs of at most `size`, with the edges that go on from each."""
-        begins = torch.arange(0, len(self.words) + size, size).clamp(max=len(self.words))
-        edges = torch.searchsorted(self.edge_nodes, begins.to(self.edge_nodes.device)).tolist()
-        for nodes, of_nodes in zip(pairwise(begins.tolist()), pairwise(edges), strict=True):
-            yield slice(*nodes), slice(*of_nodes)
+    @property
+    def child_parents(self) -> Tensor:
+        """(nodes of the next level,) their parents here, in ascending order."""
+        return self.edge_nodes[self.opened]
+
+    def blocks(self, size: int) -> Iterator[tuple[slice, slice, slice]]:
+        """Cut the nodes into even runs of at most `size`; with each come its edges and nodes of the next level."""
+        size = evenly(len(self.words), size)
+        begins = torch.arange(0, len(self.words) + size, size, device=self.words.device).clamp(max=len(self.words))
+        cuts = (begins, torch.searchsorted(self.edge_nodes, begins), torch.searchsorted(self.child_parents, begins))
+        for run in zip(*(pairwise(cut.tolist()) for cut in cuts), strict=True):
+            nodes, edges, children = (slice(*ends) for ends in run)
+            yield nodes, edges, children
 
 
 def prefix_levels(captions: Sequence[Caption], start: int, device: torch.device | str = "cpu") -> list[Level]:
@@ -60,6 +67,11 @@ def prefix_levels(captions: Sequence[Caption], start: int, device: torch.device 
         nodes = {beginnings[edge]: node for node, edge in enumerate(opened)}
         words, parents = [edge_words[edge] for edge in opened], [edge_nodes[edge] for edge in opened]
     return levels
+
+
+def evenly(total: int, most: int) -> int:
+    """How large parts of `total` are that are no larger than `most`, no more than need be, and about equal."""
+    return -(-total // -(-total // most))
 
 
 def count_nodes(captions: Sequence[Caption]) -> list[int]:

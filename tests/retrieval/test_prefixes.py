@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrcn_hub.retrieval.prefixes import chunks, count_nodes, prefix_levels
+from lrcn_hub.retrieval.prefixes import chunks, count_nodes, evenly, prefix_levels
 
 captions = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=5).map(tuple), min_size=1, max_size=12).map(
     sorted
@@ -35,17 +35,28 @@ def test_levels_hold_every_beginning_once_and_spell_every_caption(said):
 
 
 @given(captions, st.integers(1, 4))
-def test_blocks_hold_all_nodes_with_their_edges(said, size):
+def test_blocks_hold_all_nodes_with_their_edges_and_children(said, size):
     for level in prefix_levels(said, start=0):
-        nodes, edges = [], []
-        for of_nodes, of_edges in level.blocks(size):
+        nodes, edges, children = [], [], []
+        for of_nodes, of_edges, of_children in level.blocks(size):
             part = range(of_nodes.start, of_nodes.stop)
             assert 0 < len(part) <= size
             assert set(level.edge_nodes[of_edges].tolist()) == set(part)
+            assert set(level.child_parents[of_children].tolist()) <= set(part)
             nodes += part
             edges += range(of_edges.start, of_edges.stop)
+            children += range(of_children.start, of_children.stop)
         assert nodes == list(range(len(level.words)))
         assert edges == list(range(len(level.edge_nodes)))
+        assert children == list(range(len(level.opened)))
+
+
+@given(st.integers(1, 50), st.integers(1, 60))
+def test_parts_are_even_and_as_few_as_can_be(total, most):
+    size = evenly(total, most)
+    assert size <= most
+    assert -(-total // size) == -(-total // most)
+    assert -(-total // (size - 1)) > -(-total // most) if size > 1 else True  # smaller parts would be more
 
 
 @given(captions)
