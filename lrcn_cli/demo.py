@@ -11,8 +11,8 @@ arguments:
   --output_dir DIR   where models and report go (default outputs/demo)
   --split SPLIT      what is held out of the pictures: pairs of objects never seen together (the default), or
                      combinations of colour and shape never seen on one object
-  --thorough         compare more, in about twice the time: a captioner on combinations as well, on videos a network
-                     that is shown the mean of all frames, and narrators of the likeliest labels
+  --thorough         compare more, in about twice the time: a captioner on combinations as well, on videos networks
+                     that see single frames or the mean of all, and narrators of the likeliest labels
   --seed N           draws other pictures, videos and initial weights (default 0)
 
 Every option of `lrcn train` goes as well, for all trainings, such as --max_steps 200, or --overwrite_output_dir to

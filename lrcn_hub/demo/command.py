@@ -37,8 +37,8 @@ DIR/narration/model. The same command again uses what is already there.
   --split SPLIT      what is held out of the pictures: pairs of objects never seen together (the default), or
                      combinations of colour and shape never seen on one object
   --thorough         compare more, in about twice the time: train a captioner on combinations as well, in
-                     DIR/combinations, on videos a network that is shown the mean of all frames, and
-                     the narrators that are told the likeliest labels
+                     DIR/combinations, on videos networks that see single frames or the mean of all, and
+                     narrators that are told the likeliest labels
   --seed N           draws other pictures, videos and initial weights (default 0)
 
 Every option of `lrcn train` goes as well, for all trainings, such as --max_steps 200, or --overwrite_output_dir to

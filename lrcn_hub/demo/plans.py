@@ -101,24 +101,18 @@ def captioning_plans(command: Command, folder: Path, seed: int) -> dict[str, Pla
 
 
 def activity_plans(command: Command, folder: Path, seed: int) -> dict[str, Plan]:
-    """Plan the recogniser's training and that of its baselines: all with the same data, steps and options.
+    """Plan the recogniser's training and, for ``--thorough``, that of its baselines, each of which costs as much.
 
-    The mean of all frames is for ``--thorough``: that baseline costs as much as the recogniser itself.
+    All have the same data, steps and options.
     """
-    plans = {
-        "model": _plan("recogniser", ACTIVITY, folder / "activity" / "model", seed, command.options, {}),
-        "single_frame": _plan(
-            "single frames",
-            ACTIVITY,
-            folder / "activity" / "single-frame",
-            seed,
-            command.options,
-            {"model.num_layers": "0"},
-        ),
-    }
+    place = folder / "activity"
+    plans = {"model": _plan("recogniser", ACTIVITY, place / "model", seed, command.options, {})}
     if "thorough" in command.flags:
-        pooled = folder / "activity" / "mean-pooled"
-        plans["mean_pooled"] = _plan("mean of frames", ACTIVITY, pooled, seed, command.options, {})
+        no_layers = {"model.num_layers": "0"}
+        plans["single_frame"] = _plan(
+            "single frames", ACTIVITY, place / "single-frame", seed, command.options, no_layers
+        )
+        plans["mean_pooled"] = _plan("mean of frames", ACTIVITY, place / "mean-pooled", seed, command.options, {})
         plans["mean_pooled"].module = MEAN_POOLED
     return plans
 
