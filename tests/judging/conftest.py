@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrcn_hub.judging import CRITERIA, draw_lots, pictures_in_file
+from lrcn_hub.judging import draw_lots, pictures_in_file
+from lrcn_hub.judging.key import CRITERIA
 
 SAID = {  # of five pictures; about the last all say the same
     "ours": ["a red square", "two circles", "A dog.", "nothing", "a cat"],

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from lrcn_hub.judging import CRITERIA, Key, render_sheet
+from lrcn_hub.judging import Key, render_sheet
+from lrcn_hub.judging.key import CRITERIA
 
 
 def content(page):

@@ -11,7 +11,8 @@ import urllib.request
 
 import pytest
 
-from lrcn_hub.judging import CRITERIA, read_sheets, render_sheet, tally
+from lrcn_hub.judging import read_sheets, render_sheet, tally
+from lrcn_hub.judging.key import CRITERIA
 
 aiohttp = pytest.importorskip("aiohttp")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lrcn_hub.judging import CRITERIA, Ballot, Key, Sheet, tally
+from lrcn_hub.judging import Ballot, Key, Sheet, tally
+from lrcn_hub.judging.key import CRITERIA
 from lrcn_hub.judging.tally import system_ranks
 
 SYSTEMS = ["a", "b", "c"]
