@@ -2,6 +2,7 @@
 
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -15,7 +16,7 @@ THUMBNAIL = 16  # side of the small pictures by which scene changes are told
 CLOCKS = ("frames", "times", "clip_starts", "totals", "weights", "thumbnails")
 
 
-class LrcnRows:
+class LrcnRows(ABC):
     """Tensors that have one row for each of B videos: a value to save, load, copy and go on from anywhere.
 
     A subclass gives them by name (`_tensors`) and makes itself of them (`_of`); `format` is what its files are called.
@@ -23,12 +24,14 @@ class LrcnRows:
 
     format: ClassVar[str]
 
+    @abstractmethod
     def _tensors(self) -> dict[str, Tensor]:
-        raise NotImplementedError
+        """Its tensors by name."""
 
     @classmethod
+    @abstractmethod
     def _of(cls, tensors: dict[str, Tensor]) -> Self:
-        raise NotImplementedError
+        """Make one of tensors by name."""
 
     def select(self, rows: Sequence[int]) -> Self:
         """Copy the state of some rows, in the order given."""

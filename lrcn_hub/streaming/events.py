@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -46,24 +47,24 @@ class EventRules:
 
 
 @dataclass
-class LiveEvents:
+class LiveEvents(ABC):
     """Turns answers and happenings into lines, each given whole to `write`; a subclass knows a session's answers."""
 
     write: Callable[[str], None]
     rules: EventRules = field(default_factory=EventRules)
     _reported: dict[int, float] = field(default_factory=dict)
 
+    @abstractmethod
     def answer(self, row: Row, result: Any) -> None:
         """Write what a frame's answer is worth."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finished(self, row: Row, last: Any) -> None:
         """Write one of the things that a session says when a video has ended."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer_facts(self, row: Row) -> dict[str, Any]:
         """What every event tells of the last answer."""
-        raise NotImplementedError
 
     def is_frame_told(self, row: int, result: Any) -> bool:
         """Whether the frame itself has an event."""
@@ -97,6 +98,9 @@ class Events(LiveEvents):
     """The events of recognition: a new scene, a new decision, or the frame itself."""
 
     _decisions: dict[int, str] = field(default_factory=dict)
+
+    def finished(self, row: Row, last: Any) -> None:
+        """A recogniser has said everything by the last frame."""
 
     def answer(self, row: Row, result: FrameResult) -> None:
         row.result = result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
@@ -14,7 +15,7 @@ NAME = 30  # characters of a source's name
 UP_AND_CLEAR = "\x1b[{}F\x1b[J"  # to the beginning of the line so many above, and all below is blank
 
 
-class LiveView:
+class LiveView(ABC):
     """Draws rows on `file`, at most every `interval` seconds; a subclass knows how answers look."""
 
     def __init__(self, file: TextIO, *, interval: float = 0.25):
@@ -53,9 +54,9 @@ class LiveView:
             facts.append(f"dropped {row.dropped}")
         return ["  ".join(facts), *([] if result is None else self.answer_lines(row))]
 
+    @abstractmethod
     def answer_lines(self, row: Row) -> list[str]:
         """What is shown of a row's answers, below the facts."""
-        raise NotImplementedError
 
 
 class TerminalView(LiveView):
