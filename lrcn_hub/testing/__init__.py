@@ -4,13 +4,13 @@ from lrcn_hub.testing.contract import (
     check_batches,
     check_declaration,
     check_metrics,
-    check_objectives,
     check_parameter_groups,
     check_predictions,
     check_save_and_load,
     check_tables,
     check_task,
 )
+from lrcn_hub.testing.objectives import check_objectives
 
 __all__ = [
     "check_batches",
