@@ -25,7 +25,7 @@ from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
 from lrcn_hub.models import LrcnCaptioningConfig, LrcnForImageCaptioning
-from lrcn_hub.models.modeling_lrcn import LrcnLayer
+from lrcn_hub.models.recurrent_lrcn import LrcnLayer
 
 WORDS = 20
 

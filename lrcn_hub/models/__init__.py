@@ -22,7 +22,7 @@ from lrcn_hub.models.configuration_lrcn import CaffeNetConfig, GivenFeaturesConf
 from lrcn_hub.models.configuration_narration_lrcn import LrcnNarrationConfig
 from lrcn_hub.models.image_processing_lrcn import LrcnImageProcessor
 from lrcn_hub.models.modeling_activity_lrcn import LrcnForVideoClassification, LrcnVideoClassifierOutput
-from lrcn_hub.models.modeling_lrcn import LrcnForImageCaptioning, LrcnState
+from lrcn_hub.models.modeling_lrcn import LrcnForImageCaptioning
 from lrcn_hub.models.modeling_narration_lrcn import LrcnForVideoNarration
 from lrcn_hub.models.narration_piece_lrcn import NarrationResult, SpokenSentence
 from lrcn_hub.models.narration_session_lrcn import LrcnNarrationSession
@@ -30,6 +30,7 @@ from lrcn_hub.models.narration_state_lrcn import LrcnNarrationState, LrcnReading
 from lrcn_hub.models.processing_activity_lrcn import LrcnActivityProcessor
 from lrcn_hub.models.processing_lrcn import LrcnCaptioningProcessor
 from lrcn_hub.models.processing_narration_lrcn import LrcnNarrationProcessor
+from lrcn_hub.models.recurrent_lrcn import LrcnState
 from lrcn_hub.models.session_lrcn import FrameResult, LrcnSession
 from lrcn_hub.models.stream_state_lrcn import LrcnStreamState
 from lrcn_hub.models.video_processing_lrcn import LrcnVideoProcessor

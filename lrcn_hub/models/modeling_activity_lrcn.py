@@ -17,7 +17,8 @@ from transformers.utils import ModelOutput
 
 from .backbones_lrcn import CaffeNet
 from .configuration_activity_lrcn import LrcnActivityConfig
-from .modeling_lrcn import IGNORED_LABEL, LrcnEncoder, LrcnPreTrainedModel, LrcnStack, LrcnState
+from .modeling_lrcn import IGNORED_LABEL, LrcnEncoder, LrcnPreTrainedModel
+from .recurrent_lrcn import LrcnStack, LrcnState
 from .session_lrcn import LrcnSession
 
 NOTHING = -1e30  # the logarithm of a probability that counts for nothing, yet finite, so that gradients stay numbers

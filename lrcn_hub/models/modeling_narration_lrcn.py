@@ -12,9 +12,10 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
 from .configuration_narration_lrcn import LrcnNarrationConfig
-from .modeling_lrcn import LrcnEncoder, LrcnPreTrainedModel, LrcnSentenceModel, LrcnStack, LrcnState
+from .modeling_lrcn import LrcnEncoder, LrcnPreTrainedModel, LrcnSentenceModel
 from .narration_session_lrcn import LrcnNarrationSession
 from .narration_state_lrcn import LrcnReading
+from .recurrent_lrcn import LrcnStack, LrcnState
 
 MAIN_INPUTS = {"encoder-decoder": "source_ids", "frames": "pixel_values"}
 

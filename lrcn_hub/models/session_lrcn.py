@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .live_session_lrcn import Frames, LrcnLiveSession, check_above_zero
-from .modeling_lrcn import LrcnState
+from .recurrent_lrcn import LrcnState
 from .stream_state_lrcn import LrcnStreamState
 
 

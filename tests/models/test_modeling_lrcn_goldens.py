@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from transformers.modeling_outputs import BaseModelOutput
 
 from lrcn_hub.models import LrcnCaptioningConfig, LrcnForImageCaptioning
-from lrcn_hub.models.modeling_lrcn import LrcnLayer, sentence_loss
+from lrcn_hub.models.modeling_lrcn import sentence_loss
+from lrcn_hub.models.recurrent_lrcn import LrcnLayer
 
 BEAMS = json.loads((Path(__file__).parents[1] / "goldens" / "decode_beams.json").read_text())
 

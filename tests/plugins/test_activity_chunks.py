@@ -10,8 +10,7 @@ from lrcn_activity.chunks import ChunkCollator, truncated_loss
 from lrcn_activity.clips import ClipCollator
 from lrcn_activity.options import ActivityDataOptions, ActivityEvaluationOptions, ActivityModelOptions
 from lrcn_activity.task import Activity
-from lrcn_hub.models import LrcnForVideoClassification
-from lrcn_hub.models.modeling_lrcn import LrcnState
+from lrcn_hub.models import LrcnForVideoClassification, LrcnState
 from lrcn_hub.tasks import model_loss
 from lrcn_hub.training import main
 

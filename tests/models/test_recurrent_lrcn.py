@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lrcn_hub.models import LrcnState, modeling_lrcn
-from lrcn_hub.models.modeling_lrcn import LrcnLayer, LrcnStack
+from lrcn_hub.models import LrcnState, recurrent_lrcn
+from lrcn_hub.models.recurrent_lrcn import LrcnLayer, LrcnStack
 
 STACKS = {"1u": (1, 1), "2u": (2, 1), "2f": (2, 2), "4f": (4, 2), "three layers": (3, 3)}
 D, S, H, B, T = 5, 4, 6, 3, 7
@@ -195,7 +195,7 @@ def test_a_wide_input_is_trained_to_the_same_gradients(monkeypatch):
     torch.nn.init.normal_(layer.cell.bias_ih_l0)
     found = []
     for width in (13, 12):
-        monkeypatch.setattr(modeling_lrcn, "WIDE_INPUT", width)
+        monkeypatch.setattr(recurrent_lrcn, "WIDE_INPUT", width)
         outputs, (h, c) = layer(inputs, (torch.ones(3, 6), torch.ones(3, 6)))
         (outputs.square().sum() + h.sum() + c.sum()).backward()
         found.append([outputs.detach(), *[parameter.grad.clone() for parameter in layer.parameters()]])
