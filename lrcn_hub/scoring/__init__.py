@@ -4,6 +4,7 @@ from lrcn_hub.scoring.bleu import bleu_scores
 from lrcn_hub.scoring.captions import CaptionScores, compare_captions, score_captions, score_each_caption
 from lrcn_hub.scoring.cider import CiderD, CiderVector, cider_d_scores, cider_scores
 from lrcn_hub.scoring.loading import load
+from lrcn_hub.scoring.novelty import new_ngram_shares
 from lrcn_hub.scoring.ptb_tokenizer import ptb_tokenize
 from lrcn_hub.scoring.recognition import confusion_matrix, score_classes
 from lrcn_hub.scoring.retrieval import first_ranks, score_ranks, score_retrieval
@@ -23,6 +24,7 @@ __all__ = [
     "confusion_matrix",
     "first_ranks",
     "load",
+    "new_ngram_shares",
     "ptb_tokenize",
     "rouge_l_scores",
     "score_captions",
