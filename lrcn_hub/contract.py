@@ -25,8 +25,13 @@ def contract_faults(task: Any) -> list[str]:
         "greater_is_better": ("True or False", lambda value: isinstance(value, bool)),
         "DataOptions": ("a dataclass", _is_options),
         "ModelOptions": ("a dataclass", _is_options),
+        "ObjectiveOptions": ("a dataclass", _is_options),
         "EvaluationOptions": ("a dataclass", _is_options),
         "objectives": ("a mapping from name to function, not empty", lambda value: _is_named(value, callable)),
+        "objective_builders": (
+            "a mapping from name to function",
+            lambda value: value == {} or _is_named(value, callable),
+        ),
     }
     faults = []
     for member, (meaning, holds) in rules.items():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lrcn_hub.tasks import Task
 
 ENTRY_POINT_GROUP = "lrcn_hub"
-CONTRACT_VERSION = "1.1"  # of the hooks here and of `lrcn_hub.tasks.Task`; its first number changes when a plugin must
+CONTRACT_VERSION = "1.2"  # of the hooks here and of `lrcn_hub.tasks.Task`; its first number changes when a plugin must
 
 hookspec = pluggy.HookspecMarker(ENTRY_POINT_GROUP)
 hookimpl = pluggy.HookimplMarker(ENTRY_POINT_GROUP)

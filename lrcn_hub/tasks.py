@@ -2,7 +2,8 @@
 
 The core never asks which task it holds; where it would, a member is missing here. A task object has no state of its
 own: options and tables are handed to it. Options are dataclasses, one for each section of a recipe: ``data``,
-``model`` and ``evaluation`` are the task's (the class attributes ``*Options``), ``training`` is the platform's.
+``model``, ``objective`` and ``evaluation`` are the task's (the class attributes ``*Options``), ``training`` is the
+platform's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from lrcn_hub.reporting.content import Evaluation, ReportPage
 
 if TYPE_CHECKING:  # a plugin can be listed without importing torch
     from pathlib import Path
@@ -27,8 +30,12 @@ Objective = Callable[["PreTrainedModel", Batch, "torch.Tensor | int | None"], "t
 """Gives the loss of a batch, see `model_loss`; or, as a generator function, one part of it after another.
 
 Each part is back-propagated before the next is asked for, so that memory need hold only one part's graph: truncated
-back-propagation through time. The loss is their sum.
+back-propagation through time. The loss is their sum. An objective that is an object with the attribute ``progress`` is
+told before each step the share of steps that lie behind, from 0 to 1.
 """
+ObjectiveBuilder = Callable[["ProcessorMixin", "Mapping[str, Dataset]", Any], Objective]
+"""Makes an objective that needs options or data, from the processor, the tables, and options with the sections
+``data``, ``model`` and ``objective``."""
 
 
 @dataclass
@@ -70,9 +77,12 @@ class Task(ABC):
     greater_is_better: ClassVar[bool] = True
     DataOptions: ClassVar[type] = NoOptions
     ModelOptions: ClassVar[type] = NoOptions
+    ObjectiveOptions: ClassVar[type] = NoOptions
     EvaluationOptions: ClassVar[type] = NoOptions
     objectives: ClassVar[Mapping[str, Objective]] = {"likelihood": model_loss}
     """Training losses by name; a recipe chooses with ``training.objective``, the first is the default."""
+    objective_builders: ClassVar[Mapping[str, ObjectiveBuilder]] = {}
+    """Further training losses by name: what makes them is called once, before training."""
 
     @abstractmethod
     def load_tables(self, options: Any) -> dict[str, Dataset]:
@@ -134,6 +144,14 @@ class Task(ABC):
         ``metrics.json`` and ``predictions.jsonl`` are there already; `options` are the evaluation options.
         """
         return None
+
+    def report_page(self, evaluation: Evaluation) -> ReportPage:
+        """Say what ``report.html`` shows of `evaluation` beside its table of metrics and their comparison.
+
+        It is asked after `write_report`, whose files are in ``evaluation.folder``. What is said are plain texts,
+        numbers and pictures, which the platform draws.
+        """
+        return ReportPage()
 
     def describe_data(self, tables: Mapping[str, Dataset], options: Any) -> dict[str, Any]:
         """Say what the data were, for the model card, from the tables and the data options; plain values only.

@@ -148,7 +148,7 @@ def test_a_plugin_for_another_contract_is_incompatible(install, wanted, state):
     assert record("other").state == state
     assert ("counting" in task_names()) == (state == "ok")
     if state == "incompatible":
-        assert f"{wanted}, this lrcn-hub has 1.1" in record("other").reason
+        assert f"{wanted}, this lrcn-hub has 1.2" in record("other").reason
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a recipe can choose about how sentences are found, the same for every task that answers with them."""
+"""What a recipe can choose about how sentences are learnt and found, the same for every task that says something."""
 
 from __future__ import annotations
 
@@ -26,3 +26,30 @@ class SentenceEvaluationOptions:
     """Sentences drawn for each row, for best-of-n."""
     logit_scale: float = 1.5
     """What multiplies the logits before drawing (the authors' T; above 1 it sharpens), for sample and best-of-n."""
+
+
+@dataclass
+class SentenceObjectiveOptions:
+    """The options of those objectives that have any."""
+
+    smoothing: float = 0.1
+    """label-smoothing: the share of the chances that is given to all words alike."""
+    own_words: float = 0.25
+    """scheduled-sampling: the share of the words read that are the model's own at the end of training; it rises evenly
+    from 0."""
+    baseline: Literal["others", "greedy"] = "others"
+    """self-critical: what a drawn sentence is to be better than, the mean of the other drawn ones, or what the model
+    says when it is greedy."""
+    num_samples: int = 5
+    """self-critical: sentences drawn for each row in a step."""
+    end_counts: bool = True
+    """self-critical: the end of a sentence counts as a word of it; without, a sentence that breaks off may pay."""
+
+    def __post_init__(self) -> None:
+        for name in ("smoothing", "own_words"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
+        if self.num_samples < 1 + (self.baseline == "others"):
+            raise ValueError(
+                f"num_samples is {self.num_samples}; it must be at least 2 for the baseline 'others', 1 for 'greedy'"
+            )

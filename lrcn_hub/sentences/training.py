@@ -1,15 +1,20 @@
-"""How models are trained that say something: the authors' loss weight, and what learns how fast."""
+"""How models are trained that say something: their objectives, by name, and what learns how fast."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from lrcn_hub.tasks import Batch, ParameterGroup, model_loss
+from lrcn_hub.tasks import Batch, Objective, ObjectiveBuilder, ParameterGroup, model_loss
 
 if TYPE_CHECKING:
     import torch
+    from datasets import Dataset
     from transformers import PreTrainedModel
 
+FOR_OBJECTIVES = ("seeds", "references")
+"""What a training batch holds for objectives that draw or judge sentences, and no model reads: the seed of each row,
+(rows,), and all that is said of each, a list of lists."""
 LOSS_WEIGHT = 20  # lrcn.prototxt: loss_weight of the layer cross_entropy_loss; learning rate and clipping assume it
 
 
@@ -20,9 +25,47 @@ class RateOptions(Protocol):
     bias_learning_rate_multiplier: float
 
 
+def sentence_loss(model: PreTrainedModel, batch: Batch, items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
+    """The model's own loss (`lrcn_hub.tasks.model_loss`)."""
+    read = {name: value for name, value in batch.items() if name not in FOR_OBJECTIVES}
+    return model_loss(model, read, items_in_batch)
+
+
 def weighted_loss(model: PreTrainedModel, batch: Batch, items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
     """The model's loss times the authors' loss weight: what their solver files' rates and clipping are made for."""
-    return LOSS_WEIGHT * model_loss(model, batch, items_in_batch)
+    return LOSS_WEIGHT * sentence_loss(model, batch, items_in_batch)
+
+
+SENTENCE_OBJECTIVES: Mapping[str, Objective] = {"likelihood": sentence_loss, "likelihood-times-20": weighted_loss}
+"""Objectives that have no options."""
+
+
+def sentence_objective_builders(column: str) -> dict[str, ObjectiveBuilder]:
+    """Give those that have, see `SentenceObjectiveOptions`; `column` of the training table has the sentences."""
+
+    def label_smoothing(processor: Any, tables: Mapping[str, Dataset], options: Any) -> Objective:
+        from lrcn_hub.sentences.objectives import LabelSmoothing
+
+        return LabelSmoothing(options.objective.smoothing)
+
+    def scheduled_sampling(processor: Any, tables: Mapping[str, Dataset], options: Any) -> Objective:
+        from lrcn_hub.sentences.objectives import ScheduledSampling
+
+        return ScheduledSampling(options.objective.own_words)
+
+    def self_critical(processor: Any, tables: Mapping[str, Dataset], options: Any) -> Objective:
+        from lrcn_hub.sentences.objectives import SelfCritical
+        from lrcn_hub.sentences.reward import Reward
+
+        chosen = options.objective
+        reward = Reward(processor.tokenizer, tables["train"][column], end_counts=chosen.end_counts)
+        return SelfCritical(reward, chosen.baseline, chosen.num_samples, options.data.max_length)
+
+    return {
+        "label-smoothing": label_smoothing,
+        "scheduled-sampling": scheduled_sampling,
+        "self-critical": self_critical,
+    }
 
 
 def sentence_parameter_groups(

@@ -124,7 +124,8 @@ def _find(task: Task, name: str) -> tuple[str, Option, list[str]]:
     """Look up an option as written: its section, itself, and the keys that follow."""
     first, *keys = name.split(".")
     first = first.replace("-", "_")
-    if first in SECTIONS:
+    is_option = any(first in options_of_section(task, section) for section in SECTIONS)
+    if first in SECTIONS and (keys or not is_option):  # --objective NAME is the option training.objective
         if not keys:
             raise ValueError(f"--{name}: {first} is a section; write --{first}.OPTION VALUE")
         option_name = keys.pop(0).replace("-", "_")

@@ -20,7 +20,8 @@ class TrainingOptions(Seq2SeqTrainingArguments):
     """
 
     objective: str | None = None
-    """The training loss, one of the task's objectives; none: its first."""
+    """The training loss, one of the task's objectives; none: its first. Its options, if it has any, are the section
+    objective."""
     loss_normalization: Literal["step", "batch"] = "step"
     """What a loss is divided by: all targets of an optimiser step, over processes and accumulated batches ('step':
     the gradient does not depend on how the step was cut up), or each batch by its own and then their mean, as Caffe

@@ -1,7 +1,7 @@
 """Recipes: the values that fix one run, from a YAML file and what the command line says otherwise.
 
-A recipe has ``task: NAME`` and the sections ``data``, ``model``, ``training`` and ``evaluation``; the keys of a
-section are the options that task and platform declare (`lrcn_hub.training.sections`).
+A recipe has ``task: NAME`` and the sections ``data``, ``model``, ``objective``, ``training`` and ``evaluation``; the
+keys of a section are the options that task and platform declare (`lrcn_hub.training.sections`).
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class RunOptions:
 
     data: Any
     model: Any
+    objective: Any
     training: Any
     evaluation: Any
 

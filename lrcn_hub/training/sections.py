@@ -16,7 +16,7 @@ from lrcn_hub.tasks import Task
 from lrcn_hub.training.options import TrainingOptions
 from lrcn_hub.training.values import convert, describe
 
-SECTIONS = ("data", "model", "training", "evaluation")
+SECTIONS = ("data", "model", "objective", "training", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def section_class(task: Task, section: str) -> type:
     classes = {
         "data": task.DataOptions,
         "model": task.ModelOptions,
+        "objective": task.ObjectiveOptions,
         "training": TrainingOptions,
         "evaluation": task.EvaluationOptions,
     }

@@ -59,7 +59,7 @@ class LrcnTrainer(Seq2SeqTrainer):
     ) -> None:
         self.task, self.processor, self.options = task, processor, options
         training = options.training
-        self.objective = _objective(task, training.objective)
+        self.objective = build_objective(task, processor, tables, options)
         settle_what_is_best(training, task, has_validation=len(tables.get("validation", ())) > 0)
         callbacks: list[TrainerCallback] = [SaveBest()]
         use_cache = getattr(model.config, "use_cache", None)
@@ -117,6 +117,8 @@ class LrcnTrainer(Seq2SeqTrainer):
         self, model: torch.nn.Module, inputs: Batch, num_items_in_batch: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Back-propagate the objective; of one that yields parts of the loss, each before the next is computed."""
+        if hasattr(self.objective, "progress"):
+            self.objective.progress = self.state.global_step / self.state.max_steps
         if not inspect.isgeneratorfunction(self.objective):
             return super().training_step(model, inputs, num_items_in_batch)
         model.train()
@@ -241,11 +243,17 @@ class LrcnTrainer(Seq2SeqTrainer):
         return weights + sum(value.nbytes for value in slots if isinstance(value, torch.Tensor)) + 2**20
 
 
-def _objective(task: Task, name: str | None) -> Any:
-    chosen = next(iter(task.objectives)) if name is None else name
-    if chosen not in task.objectives:
-        raise ValueError(f"task {task.name} has no objective {chosen!r}; it has: {', '.join(task.objectives)}")
-    return task.objectives[chosen]
+def build_objective(task: Task, processor: ProcessorMixin, tables: Mapping[str, Dataset], options: RunOptions) -> Any:
+    """Give the task's objective that the options name, or its first; raises ValueError where there is none."""
+    name = options.training.objective
+    if name is None:
+        return next(iter(task.objectives.values()))
+    if name in task.objective_builders:
+        return task.objective_builders[name](processor, tables, options)
+    if name not in task.objectives:
+        names = ", ".join([*task.objectives, *task.objective_builders])
+        raise ValueError(f"task {task.name} has no objective {name!r}; it has: {names}")
+    return task.objectives[name]
 
 
 def _targets(batch: Batch) -> torch.Tensor:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from lrcn_captioning.readers import read_tables
 from lrcn_hub.data.bad_samples import BadSample, report_bad_samples
 from lrcn_hub.data.images import check_images, content_digests, image_source
 from lrcn_hub.data.splits import chosen_for_validation, refuse_leaks
+from lrcn_hub.data.table_report import TableReport
 from lrcn_hub.models.images_lrcn import open_image
 from lrcn_hub.tasks import Batch, Rows
 
@@ -24,26 +24,13 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class DataReport:
+class DataReport(TableReport):
     """What was read and what was left out, for the model card."""
 
-    reader: str
     images: dict[str, int] = field(default_factory=dict)
     """Rows of each table."""
     captions: dict[str, int] = field(default_factory=dict)
     """Captions in each table."""
-    outside_splits: int = 0
-    """Captioned pictures that are in no split."""
-    bad_samples: list[BadSample] = field(default_factory=list)
-    """Pictures that were skipped."""
-    leaks: list[str] = field(default_factory=list)
-    """Pictures that are in more than one split, if that was allowed."""
-
-    @classmethod
-    def of(cls, table: Dataset) -> DataReport:
-        """Read the report that `load_tables` left in a table's description."""
-        content = json.loads(table.info.description)
-        return cls(**{**content, "bad_samples": [BadSample(**sample) for sample in content["bad_samples"]]})
 
 
 def load_tables(options: CaptioningDataOptions) -> dict[str, Dataset]:
@@ -60,8 +47,7 @@ def load_tables(options: CaptioningDataOptions) -> dict[str, Dataset]:
     _check_leaks(tables, options, report)
     report.images = {split: len(table) for split, table in tables.items()}
     report.captions = {split: sum(map(len, table["captions"])) for split, table in tables.items()}
-    for table in tables.values():
-        table.info.description = json.dumps(asdict(report))
+    report.write_to(tables)
     return tables
 
 
@@ -140,6 +126,7 @@ class CaptionCollator:
 
     These are ``labels`` (captions, T), -100 where there is no target, and ``image_index`` (captions,), the row of
     `pixel_values` that each caption describes. Crop, mirroring and the choice of captions follow from a row's seed.
+    For objectives there are ``seeds`` (images,) and ``references``, all captions of each picture.
     Rows with cached features give ``encoder_outputs``, a tuple of features (images, 1, F), instead of `pixel_values`.
     """
 
@@ -157,7 +144,8 @@ class CaptionCollator:
         )
         counts = torch.tensor([len(captions) for captions in chosen])
         image_index = torch.repeat_interleave(torch.arange(len(rows)), counts)
-        return {**self._views(rows, generators), "labels": labels, "image_index": image_index}
+        said = {"labels": labels, "image_index": image_index, "references": [row["captions"] for row in rows]}
+        return {**self._views(rows, generators), **said, "seeds": torch.tensor([row["seed"] for row in rows])}
 
     def _choose(self, captions: list[str], random: torch.Generator) -> list[str]:
         order = torch.randperm(len(captions), generator=random)[: self.options.captions_per_image]

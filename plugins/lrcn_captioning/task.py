@@ -13,8 +13,13 @@ from lrcn_captioning.options import (
     CaptioningModelOptions,
     is_built_in,
 )
-from lrcn_hub.sentences.training import sentence_parameter_groups, weighted_loss
-from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task, model_loss
+from lrcn_hub.sentences.options import SentenceObjectiveOptions
+from lrcn_hub.sentences.training import (
+    SENTENCE_OBJECTIVES,
+    sentence_objective_builders,
+    sentence_parameter_groups,
+)
+from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -39,8 +44,10 @@ class Captioning(Task):
     best_metric = "cider_d"
     DataOptions = CaptioningDataOptions
     ModelOptions = CaptioningModelOptions
+    ObjectiveOptions = SentenceObjectiveOptions
     EvaluationOptions = CaptioningEvaluationOptions
-    objectives = {"likelihood": model_loss, "likelihood-times-20": weighted_loss}  # noqa: RUF012
+    objectives = SENTENCE_OBJECTIVES
+    objective_builders = sentence_objective_builders("captions")
 
     def load_tables(self, options: CaptioningDataOptions) -> dict[str, Dataset]:
         from lrcn_captioning.data import load_tables
@@ -115,6 +122,11 @@ class Captioning(Task):
         from lrcn_captioning.cached import with_cached_features
 
         return with_cached_features(model, processor, tables, options, folder, training=training)
+
+    def report_page(self, evaluation: Evaluation) -> ReportPage:
+        from lrcn_captioning.report import report_page
+
+        return report_page(evaluation)
 
     def describe_data(self, tables: Mapping[str, Dataset], options: CaptioningDataOptions) -> dict[str, Any]:
         from lrcn_captioning.card import describe_data

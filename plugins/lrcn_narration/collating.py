@@ -21,7 +21,8 @@ class NarrationCollator:
     That is ``nodes``, or ``source_ids`` and ``source_mask``, or ``pixel_values`` and ``frame_mask``, as
     `LrcnNarrationProcessor` gives them; of rows with cached features, ``pixel_values`` are these (B, T, F). The
     sentences are ``labels`` (sentences, T), -100 where there is no target, and ``video_index`` (sentences,), the row
-    that each describes. The choice of sentences follows from a row's seed.
+    that each describes. The choice of sentences follows from a row's seed. For objectives there are ``seeds`` (B,) and
+    ``references``, all sentences of each row.
     """
 
     processor: Any
@@ -35,7 +36,9 @@ class NarrationCollator:
         chosen = [self._choose(row["sentences"], row["seed"]) for row in rows]
         labels = self.processor.labels([one for sentences in chosen for one in sentences], self.options.max_length)
         counts = torch.tensor([len(sentences) for sentences in chosen])
-        return {**seen, "labels": labels, "video_index": torch.repeat_interleave(torch.arange(len(rows)), counts)}
+        said = {"labels": labels, "video_index": torch.repeat_interleave(torch.arange(len(rows)), counts)}
+        references, seeds = [row["sentences"] for row in rows], torch.tensor([row["seed"] for row in rows])
+        return {**seen, **said, "references": references, "seeds": seeds}
 
     def _choose(self, sentences: list[str], seed: int) -> list[str]:
         order = torch.randperm(len(sentences), generator=torch.Generator().manual_seed(seed))

@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lrcn_hub.sentences.training import sentence_parameter_groups, weighted_loss
-from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task, model_loss
+from lrcn_hub.sentences.options import SentenceObjectiveOptions
+from lrcn_hub.sentences.training import (
+    SENTENCE_OBJECTIVES,
+    sentence_objective_builders,
+    sentence_parameter_groups,
+)
+from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task
 from lrcn_narration.options import (
     NarrationDataOptions,
     NarrationEvaluationOptions,
@@ -44,8 +49,10 @@ class Narration(Task):
     best_metric = "cider_d"
     DataOptions = NarrationDataOptions
     ModelOptions = NarrationModelOptions
+    ObjectiveOptions = SentenceObjectiveOptions
     EvaluationOptions = NarrationEvaluationOptions
-    objectives = {"likelihood": model_loss, "likelihood-times-20": weighted_loss}  # noqa: RUF012
+    objectives = SENTENCE_OBJECTIVES
+    objective_builders = sentence_objective_builders("sentences")
 
     def load_tables(self, options: NarrationDataOptions) -> dict[str, Dataset]:
         from lrcn_narration.data import load_tables
@@ -122,6 +129,11 @@ class Narration(Task):
         from lrcn_narration.report import write_report
 
         write_report(predictions, table, options, folder)
+
+    def report_page(self, evaluation: Evaluation) -> ReportPage:
+        from lrcn_narration.report import report_page
+
+        return report_page(evaluation)
 
     def describe_data(self, tables: Mapping[str, Dataset], options: NarrationDataOptions) -> dict[str, Any]:
         from lrcn_narration.card import describe_data
