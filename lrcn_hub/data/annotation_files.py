@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Protocol
 
 
 def read_text(file: Path) -> str:
@@ -57,6 +57,22 @@ def file_in(folder: str | Path, *names: Any, source: str, kind: str) -> Path:
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise ValueError(f"{source}: {str(path)!r} is not in the {kind}' folder {folder or '.'}")
     return Path(folder, path)
+
+
+class Told(Protocol):
+    """An example that some place in a file tells of."""
+
+    id: str
+    source: str
+
+
+def refuse_repeated_ids(examples: Iterable[Told]) -> None:
+    """Raise ValueError for two examples of one id, with the places that tell of them."""
+    seen: dict[str, Told] = {}
+    for example in examples:
+        if example.id in seen:
+            raise ValueError(f"{example.source}: {example.id} is there already ({seen[example.id].source})")
+        seen[example.id] = example
 
 
 def texts_of(cell: str | Sequence[str] | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,13 @@ def _load(path: str, subset: str | None) -> Any:
         raise ValueError(
             f"dataset {path} cannot be loaded (a missing name or folder, or no network): {error}"
         ) from error
+
+
+def check_columns(table: Dataset, place: str, named: Iterable[tuple[str, str]]) -> None:
+    """Raise ValueError for a column that an option names but `table`, found at `place`, has not."""
+    for option, name in named:
+        if name and name not in table.column_names:
+            raise ValueError(f"{place}: no column {name!r} among {', '.join(table.column_names)}; set {option}")
 
 
 def undecoded_videos(table: Dataset, column: str) -> Dataset:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TypeVar
 
 logger = logging.getLogger(__name__)
+
+Example = TypeVar("Example")
 
 SPLIT_NAMES = ("train", "validation", "test")
 
@@ -23,10 +26,34 @@ SPLITS = {
 """What others call a split -> our name."""
 
 
+def check_validation_share(share: float) -> None:
+    """Raise ValueError for what is no share of training examples that could be split off."""
+    if not 0 <= share < 1:
+        raise ValueError(f"validation_share is {share}; it must be at least 0 and below 1")
+
+
 def chosen_for_validation(total: int, share: float) -> set[int]:
     """Choose this share of `total` things, at least one, evenly over them and always the same ones."""
     count = max(1, round(share * total))
     return {index * total // count for index in range(count)}
+
+
+def split_off_validation(
+    examples: Sequence[Example], groups: Sequence[str], share: float, kind: str
+) -> dict[str, list[Example]]:
+    """Take every so manieth of the groups for validation, with all its examples; `groups` tells that of each example.
+
+    Raises ValueError where there is only one of them, which are of this `kind`.
+    """
+    names = list(dict.fromkeys(groups))
+    chosen = {names[index] for index in chosen_for_validation(len(names), share)}
+    if len(chosen) == len(names):
+        raise ValueError(f"validation_share is {share}, but there is only one {kind}: {names[0]}")
+    pairs = list(zip(groups, examples, strict=True))
+    return {
+        "train": [example for group, example in pairs if group not in chosen],
+        "validation": [example for group, example in pairs if group in chosen],
+    }
 
 
 def refuse_leaks(leaks: Sequence[str], allow_leak: bool, kind: str) -> list[str]:

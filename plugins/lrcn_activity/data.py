@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lrcn_activity.options import ActivityDataOptions, is_built_in
+from lrcn_activity.options import ActivityDataOptions
 from lrcn_activity.readers import Labelled, read_examples
 from lrcn_activity.tables import Example, to_table
+from lrcn_hub.data.annotation_files import refuse_repeated_ids
 from lrcn_hub.data.bad_samples import BadSample, report_bad_samples
-from lrcn_hub.data.splits import chosen_for_validation, refuse_leaks
+from lrcn_hub.data.sources import is_built_in
+from lrcn_hub.data.splits import refuse_leaks, split_off_validation
+from lrcn_hub.data.table_report import TableReport
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,26 +23,13 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class DataReport:
+class DataReport(TableReport):
     """What was read and what was left out, for the model card."""
 
-    reader: str
     stream: str = "rgb"
     """What of the videos is looked at: rgb or flow."""
     videos: dict[str, int] = field(default_factory=dict)
     """Rows of each table."""
-    outside_splits: int = 0
-    """Labelled videos that are in no split."""
-    bad_samples: list[BadSample] = field(default_factory=list)
-    """Videos that were skipped."""
-    leaks: list[str] = field(default_factory=list)
-    """Videos and groups that are in more than one split, if that was allowed."""
-
-    @classmethod
-    def of(cls, table: Dataset) -> DataReport:
-        """Read the report that `load_tables` left in a table's description."""
-        content = json.loads(table.info.description)
-        return cls(**{**content, "bad_samples": [BadSample(**sample) for sample in content["bad_samples"]]})
 
 
 def load_tables(options: ActivityDataOptions) -> dict[str, Dataset]:
@@ -52,8 +41,7 @@ def load_tables(options: ActivityDataOptions) -> dict[str, Dataset]:
     report = DataReport(options.reader, options.stream)
     tables = _built_in(options) if is_built_in(options) else _read(options, report)
     report.videos = {split: len(table) for split, table in tables.items()}
-    for table in tables.values():
-        table.info.description = json.dumps(asdict(report))
+    report.write_to(tables)
     return tables
 
 
@@ -68,7 +56,8 @@ def _read(options: ActivityDataOptions, report: DataReport) -> dict[str, Dataset
     report.outside_splits = found.outside_splits
     splits = {split: _usable(split, examples, options, report) for split, examples in found.splits.items()}
     if options.validation_share and "train" in splits and "validation" not in splits:
-        splits |= _split_off_validation(splits["train"], options.validation_share)
+        groups = [example.group or f"alone {example.id}" for example in splits["train"]]
+        splits |= split_off_validation(splits["train"], groups, options.validation_share, "group of training videos")
     _check_leaks(splits, options, report)
     _warn_of_unseen_classes(found, splits)
     return {split: to_table(examples, found.classes) for split, examples in splits.items()}
@@ -76,11 +65,7 @@ def _read(options: ActivityDataOptions, report: DataReport) -> dict[str, Dataset
 
 def _usable(split: str, examples: list[Example], options: ActivityDataOptions, report: DataReport) -> list[Example]:
     """Leave out, or refuse, videos that are not there or cannot be read."""
-    seen: dict[str, Example] = {}
-    for example in examples:
-        if example.id in seen:
-            raise ValueError(f"{example.source}: {example.id} is there already ({seen[example.id].source})")
-        seen[example.id] = example
+    refuse_repeated_ids(examples)
     bad = [BadSample(e.source, f"{e.file}: there is no such file") for e in examples if not e.file.is_file()]
     report_bad_samples(bad, len(examples), options.on_bad_sample, kind="videos")
     examples = [example for example in examples if example.file.is_file()]
@@ -104,20 +89,6 @@ def _unreadable(examples: Sequence[Example], options: ActivityDataOptions) -> li
         return []
     every_frame = options.check_videos == "all-frames"
     return check_videos(files, options.on_bad_sample, every_frame=every_frame)[1]
-
-
-def _split_off_validation(examples: list[Example], share: float) -> dict[str, list[Example]]:
-    """Take every so manieth group for validation, or video where there are no groups; always the same ones."""
-    keys = [example.group or f"alone {example.id}" for example in examples]
-    groups = list(dict.fromkeys(keys))
-    chosen = {groups[index] for index in chosen_for_validation(len(groups), share)}
-    if len(chosen) == len(groups):
-        raise ValueError(f"validation_share is {share}, but there is only one group of training videos: {groups[0]}")
-    pairs = list(zip(keys, examples, strict=True))
-    return {
-        "train": [example for key, example in pairs if key not in chosen],
-        "validation": [example for key, example in pairs if key in chosen],
-    }
 
 
 def _check_leaks(splits: Mapping[str, Sequence[Example]], options: ActivityDataOptions, report: DataReport) -> None:

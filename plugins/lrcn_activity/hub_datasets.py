@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from lrcn_activity.readers import Labelled
 from lrcn_activity.tables import SPLITS, Example, group_of
-from lrcn_hub.data.hub_datasets import load_splits, undecoded_videos, video_file
+from lrcn_hub.data.hub_datasets import check_columns, load_splits, undecoded_videos, video_file
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from lrcn_activity.options import ActivityDataOptions
+
+COLUMNS = ("video_column", "label_column", "id_column", "group_column")
 
 
 def read_datasets(options: ActivityDataOptions) -> Labelled:
@@ -20,19 +22,12 @@ def read_datasets(options: ActivityDataOptions) -> Labelled:
 
     found = Labelled({})
     for name, split, table in load_splits(options.path, options.subset, SPLITS):
-        _check_columns(table, name, options)
+        named = [(option, getattr(options, option)) for option in COLUMNS]
+        check_columns(table, f"{options.path}, split {name}", named)
         kind = table.features[options.label_column]
         found.classes = found.classes or (list(kind.names) if isinstance(kind, ClassLabel) else [])
         found.splits.setdefault(split, []).extend(_examples(table, name, options))
     return found
-
-
-def _check_columns(table: Dataset, split: str, options: ActivityDataOptions) -> None:
-    for option in ("video_column", "label_column", "id_column", "group_column"):
-        name = getattr(options, option)
-        if name and name not in table.column_names:
-            known = ", ".join(table.column_names)
-            raise ValueError(f"{options.path}, split {split}: no column {name!r} among {known}; set {option}")
 
 
 def _examples(table: Dataset, split: str, options: ActivityDataOptions) -> list[Example]:

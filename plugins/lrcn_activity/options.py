@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lrcn_hub.data.option_names import check_names
+from lrcn_hub.data.sources import MOVING_SHAPES
+from lrcn_hub.data.splits import check_validation_share
 
 CAFFENET, HYBRID = "caffenet", "hybrid"
 CAFFENET_OPTIONS = ("channels", "kernel_sizes", "strides", "paddings", "groups", "fc_sizes", "dropout")
-MOVING_SHAPES = "moving-shapes"
 MOVING_SHAPES_OPTIONS = ("seed", "train", "validation", "test", "picture_size", "folder")
 
 
@@ -102,18 +103,12 @@ class ActivityDataOptions:
             raise ValueError(f"clip_stride is {self.clip_stride}; it must be at least 1")
         if self.chunk_frames is not None and (self.chunk_frames < 1 or self.ten_crops):
             raise ValueError(f"chunk_frames is {self.chunk_frames}; it must be at least 1, and none with ten_crops")
-        if not 0 <= self.validation_share < 1:
-            raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
+        check_validation_share(self.validation_share)
         if self.split not in (1, 2, 3):
             raise ValueError(f"split is {self.split}; UCF-101 has the splits 1, 2 and 3")
         if self.frame_rate is not None and (self.frame_rate <= 0 or self.stream == "flow"):
             raise ValueError(f"frame_rate is {self.frame_rate}; it must be above 0, and none for flow")
         check_names("moving_shapes", self.moving_shapes, MOVING_SHAPES_OPTIONS)
-
-
-def is_built_in(options: ActivityDataOptions) -> bool:
-    """Whether the videos are our own moving shapes, which anybody may copy."""
-    return options.reader == MOVING_SHAPES
 
 
 @dataclass

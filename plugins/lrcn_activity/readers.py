@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lrcn_activity.tables import NO_SPLIT, SPLITS, Example, group_of
 from lrcn_hub.data.annotation_files import file_in, read_rows, read_text
 from lrcn_hub.data.classes import read_classes
+from lrcn_hub.data.sources import needed_path, split_files
 from lrcn_hub.data.splits import SPLIT_NAMES
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ def read_ucf101(options: ActivityDataOptions) -> Labelled:
     Other lists can take the place of the official ones, those of the authors' release included, which have no endings
     and count classes from 0.
     """
-    root = _path(options, "the folder UCF-101, which holds a folder for each class")
+    root = needed_path(options, "the folder UCF-101, which holds a folder for each class")
     folder = _list_folder(root, options)
     classes = read_classes(folder / "classInd.txt")
-    lists = _files(options, "list") or {
+    lists = split_files(options, "list") or {
         split: folder / f"{name}{options.split:02d}.txt"
         for split, name in (("train", "trainlist"), ("test", "testlist"))
     }
@@ -104,7 +105,7 @@ def _ucf_examples(file: Path, root: Path, classes: list[str]) -> Iterator[Exampl
 
 def read_folder(options: ActivityDataOptions) -> Labelled:
     """A folder SPLIT/CLASS/FILE, or CLASS/FILE, all of which is for training."""
-    root = _path(options, "a folder of SPLIT/CLASS/FILE")
+    root = needed_path(options, "a folder of SPLIT/CLASS/FILE")
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: there is no such folder")
     folders = _folders(root)
@@ -133,7 +134,7 @@ def read_csv(options: ActivityDataOptions) -> Labelled:
 
     Paths are relative to ``video_folder``, or to the table. Labels are names of classes, or numbers.
     """
-    files = _files(options, "file") or {"": _path(options, "a CSV or JSONL file of paths and labels")}
+    files = split_files(options, "file") or {"": needed_path(options, "a CSV or JSONL file of paths and labels")}
     found = Labelled({})
     for split, file in files.items():
         for source, row in read_rows(file):
@@ -182,15 +183,3 @@ READERS: dict[str, Callable[[ActivityDataOptions], Labelled]] = {
     "csv": read_csv,
     "datasets": _read_datasets,
 }
-
-
-def _path(options: ActivityDataOptions, what: str) -> Path:
-    if not options.path:
-        raise ValueError(f"the {options.reader} reader needs path: {what}")
-    return Path(options.path)
-
-
-def _files(options: ActivityDataOptions, kind: str) -> dict[str, Path]:
-    """Collect the options train_KIND, validation_KIND and test_KIND that are set."""
-    named = {split: getattr(options, f"{split}_{kind}") for split in SPLIT_NAMES}
-    return {split: Path(file) for split, file in named.items() if file}

@@ -9,8 +9,8 @@ from lrcn_activity.options import (
     ActivityDataOptions,
     ActivityEvaluationOptions,
     ActivityModelOptions,
-    is_built_in,
 )
+from lrcn_hub.data.sources import is_built_in
 from lrcn_hub.tasks import Batch, Collator, ParameterGroup, Task, model_loss
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from lrcn_captioning.data import DataReport
-from lrcn_captioning.options import CaptioningDataOptions, is_built_in
+from lrcn_captioning.options import CaptioningDataOptions
 from lrcn_hub.data.images import image_source
+from lrcn_hub.data.sources import describe_origin, is_on_hub
 from lrcn_hub.models.images_lrcn import open_image
 
 if TYPE_CHECKING:
@@ -24,20 +25,12 @@ SIDE, GAP, FONT_SIZE, LINES = 200, 12, 15, 5  # of the strip, in pixels; lines o
 def describe_data(tables: Mapping[str, Dataset], options: CaptioningDataOptions) -> dict[str, Any]:
     """Name the data, without the folders of this machine, and count what the reader has kept and left out."""
     report = DataReport.of(next(iter(tables.values())))
-    name = options.path if _is_on_hub(options) else None
-    known = {
-        "dataset": name,
-        "revision": _revision(tables) if name else None,
-        "license": options.license or ("apache-2.0" if is_built_in(options) else None),
-    }
+    revision = _revision(tables) if is_on_hub(options) else None
     return {
         "rows": report.images,
         "captions": report.captions,
-        "source": _source(options),
-        **{key: value for key, value in known.items() if value},
-        "leaks": len(report.leaks),
-        "bad_samples": len(report.bad_samples),
-        "outside_splits": report.outside_splits,
+        **describe_origin(options, ("seed", "split"), revision=revision),
+        **report.counts(),
     }
 
 
@@ -69,24 +62,6 @@ def _wrapped(text: str, font: Any) -> list[str]:
         else:
             lines[-1] = longer
     return lines if len(lines) <= LINES else [*lines[: LINES - 1], f"{lines[LINES - 1]} ..."]
-
-
-def _is_on_hub(options: CaptioningDataOptions) -> bool:
-    return options.reader == "datasets" and not Path(options.path).exists()
-
-
-def _source(options: CaptioningDataOptions) -> str:
-    if is_built_in(options):
-        chosen = ", ".join(
-            f"{name} {value}" for name, value in options.moving_shapes.items() if name in ("seed", "split")
-        )
-        return f"moving shapes, built in ({chosen})" if chosen else "moving shapes, built in"
-    if _is_on_hub(options):
-        return options.path if options.subset is None else f"{options.path}, {options.subset}"
-    files = [options.path, options.train_file, options.validation_file, options.test_file]
-    lists = [options.train_list, options.validation_list, options.test_list]
-    names = ", ".join(Path(file).name for file in (*files, *lists) if file)
-    return f"{names}, read as {options.reader}"
 
 
 def _revision(tables: Mapping[str, Dataset]) -> str | None:

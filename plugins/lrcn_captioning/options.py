@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lrcn_hub.data.option_names import check_names
+from lrcn_hub.data.sources import MOVING_SHAPES
+from lrcn_hub.data.splits import check_validation_share
 from lrcn_hub.sentences.options import SentenceEvaluationOptions
 
 CAFFENET = "caffenet"
@@ -17,7 +19,7 @@ MOVING_SHAPES_OPTIONS = ("seed", "split", "train", "validation", "test", "pictur
 class CaptioningDataOptions:
     """Where the captioned pictures are, and what is done with them on the way into a batch."""
 
-    reader: str = "moving-shapes"
+    reader: str = MOVING_SHAPES
     """Form of the data: coco, karpathy, flickr, folder, datasets, or moving-shapes, which is built in."""
     path: str = ""
     """karpathy: his dataset_*.json. flickr: the token file. folder: the folder that holds metadata.jsonl. datasets: a
@@ -83,14 +85,8 @@ class CaptioningDataOptions:
             )
         if self.max_length < 1:
             raise ValueError(f"max_length is {self.max_length}; it must be at least 1")
-        if not 0 <= self.validation_share < 1:
-            raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
+        check_validation_share(self.validation_share)
         check_names("moving_shapes", self.moving_shapes, MOVING_SHAPES_OPTIONS)
-
-
-def is_built_in(options: CaptioningDataOptions) -> bool:
-    """Whether the pictures are our own moving shapes, which anybody may copy."""
-    return options.reader == "moving-shapes"
 
 
 @dataclass

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from lrcn_captioning.hub_datasets import read_datasets
 from lrcn_captioning.tables import SPLITS, Example, to_tables
 from lrcn_hub.data.annotation_files import file_in, read_json, read_text, texts_of
+from lrcn_hub.data.sources import needed_path, split_files
 from lrcn_hub.data.splits import SPLIT_NAMES
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ def read_tables(options: CaptioningDataOptions, report: DataReport) -> dict[str,
 
 def read_coco(options: CaptioningDataOptions, report: DataReport) -> dict[str, Dataset]:
     """COCO's ``captions_*.json``, one file for each split, or all of them divided by lists of image ids."""
-    files = _files(options, "file")
+    files = split_files(options, "file")
     if not files:
         raise ValueError("the coco reader needs train_file, validation_file or test_file: COCO annotation files")
     splits = {split: _coco_examples(file, options.image_folder) for split, file in files.items()}
-    lists = _files(options, "list")
+    lists = split_files(options, "list")
     if lists:
         splits = _divide([example for examples in splits.values() for example in examples], lists, report)
     return to_tables(splits)
@@ -84,7 +85,7 @@ def _coco_folder(file: Path, image_folder: str) -> Path:
 
 def read_karpathy(options: CaptioningDataOptions, report: DataReport) -> dict[str, Dataset]:
     """Karpathy's ``dataset_coco.json``, ``dataset_flickr8k.json`` or ``dataset_flickr30k.json``, with his splits."""
-    file = _path(options, "his dataset_*.json")
+    file = needed_path(options, "his dataset_*.json")
     content = read_json(file)
     if not isinstance(content, dict) or "images" not in content:
         raise ValueError(f"{file}: not one of Karpathy's files, which have the key images")
@@ -105,14 +106,14 @@ def read_karpathy(options: CaptioningDataOptions, report: DataReport) -> dict[st
 
 def read_flickr(options: CaptioningDataOptions, report: DataReport) -> dict[str, Dataset]:
     """Flickr8k's and Flickr30k's token file (``NAME#NUMBER<tab>CAPTION``) or Kaggle's CSV, and lists of names."""
-    file = _path(options, "a token file such as Flickr8k.token.txt")
+    file = needed_path(options, "a token file such as Flickr8k.token.txt")
     examples: dict[str, Example] = {}
     for name, caption in _flickr_captions(file):
         if name not in examples:
             path = file_in(options.image_folder or file.parent, name, source=f"{file}, image {name}", kind="images")
             examples[name] = Example(name, path)
         examples[name].captions.append(caption)
-    lists = _files(options, "list")
+    lists = split_files(options, "list")
     if not lists:
         return to_tables({"train": list(examples.values())})
     return to_tables(_divide(list(examples.values()), lists, report))
@@ -140,7 +141,7 @@ def read_folder(options: CaptioningDataOptions, report: DataReport) -> dict[str,
     A line has ``file_name`` and ``captions``, ``caption`` or ``text`` (one text, or a list), and if wanted ``split``
     and ``id``. Several lines may tell captions of one image.
     """
-    root = _path(options, "a folder of images with metadata.jsonl")
+    root = needed_path(options, "a folder of images with metadata.jsonl")
     files = sorted([*root.glob("metadata.jsonl"), *root.glob("*/metadata.jsonl")])
     if not files:
         raise FileNotFoundError(f"{root}: no metadata.jsonl there, nor in a folder in it")
@@ -189,18 +190,6 @@ READERS: dict[str, Callable[[CaptioningDataOptions, DataReport], dict[str, Datas
     "datasets": read_datasets,
     "moving-shapes": read_moving_shapes,
 }
-
-
-def _path(options: CaptioningDataOptions, what: str) -> Path:
-    if not options.path:
-        raise ValueError(f"the {options.reader} reader needs path: {what}")
-    return Path(options.path)
-
-
-def _files(options: CaptioningDataOptions, kind: str) -> dict[str, Path]:
-    """Collect the options train_KIND, validation_KIND and test_KIND that are set."""
-    named = {split: getattr(options, f"{split}_{kind}") for split in SPLIT_NAMES}
-    return {split: Path(file) for split, file in named.items() if file}
 
 
 def _divide(examples: Iterable[Example], lists: dict[str, Path], report: DataReport) -> dict[str, list[Example]]:

@@ -11,8 +11,8 @@ from lrcn_captioning.options import (
     CaptioningDataOptions,
     CaptioningEvaluationOptions,
     CaptioningModelOptions,
-    is_built_in,
 )
+from lrcn_hub.data.sources import is_built_in
 from lrcn_hub.sentences.options import SentenceObjectiveOptions
 from lrcn_hub.sentences.training import (
     SENTENCE_OBJECTIVES,

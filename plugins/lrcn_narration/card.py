@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from lrcn_hub.data.sources import describe_origin
 from lrcn_hub.data.videos.segments import read_segment
 from lrcn_narration.data import DataReport
-from lrcn_narration.options import NarrationDataOptions, is_built_in
+from lrcn_narration.options import NarrationDataOptions
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -24,20 +24,16 @@ INK, PALE = "black", "#9db8d6"
 def describe_data(tables: Mapping[str, Dataset], options: NarrationDataOptions) -> dict[str, Any]:
     """Name the data, without the folders of this machine, and count what the reader has kept and left out."""
     report = DataReport.of(next(iter(tables.values())))
-    known = {
-        "dataset": options.path if _is_on_hub(options) else None,
-        "license": options.license or ("apache-2.0" if is_built_in(options) else None),
+    more = {
         "level": report.level,
         "nodes": [f"{node} ({len(labels)})" for node, labels in report.nodes.items()],
     }
     return {
         "rows": report.rows,
         "sentences": report.sentences,
-        "source": _source(options),
-        **{key: value for key, value in known.items() if value},
-        "leaks": len(report.leaks),
-        "bad_samples": len(report.bad_samples),
-        "outside_splits": report.outside_splits,
+        **describe_origin(options, files=map(str.strip, options.node_file.split(","))),
+        **{key: value for key, value in more.items() if value},
+        **report.counts(),
     }
 
 
@@ -103,19 +99,3 @@ def _cut(text: str, font: Any, width: int) -> str:
     while text and font.getlength(f"{text} ...") > width:
         text = text.rpartition(" ")[0]
     return f"{text} ..."
-
-
-def _is_on_hub(options: NarrationDataOptions) -> bool:
-    return options.reader == "datasets" and not Path(options.path).exists()
-
-
-def _source(options: NarrationDataOptions) -> str:
-    if is_built_in(options):
-        chosen = ", ".join(f"{name} {value}" for name, value in options.moving_shapes.items() if name == "seed")
-        return f"moving shapes, built in ({chosen})" if chosen else "moving shapes, built in"
-    if _is_on_hub(options):
-        return options.path if options.subset is None else f"{options.path}, {options.subset}"
-    given = [options.path, options.train_file, options.validation_file, options.test_file]
-    lists = [options.train_list, options.validation_list, options.test_list, *options.node_file.split(",")]
-    names = ", ".join(Path(file.strip()).name for file in (*given, *lists) if file.strip())
-    return f"{names}, read as {options.reader}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lrcn_hub.data.annotation_files import refuse_repeated_ids
 from lrcn_hub.data.bad_samples import BadSample, report_bad_samples
-from lrcn_hub.data.splits import chosen_for_validation, refuse_leaks
+from lrcn_hub.data.sources import is_built_in
+from lrcn_hub.data.splits import refuse_leaks, split_off_validation
+from lrcn_hub.data.table_report import TableReport
 from lrcn_narration.checking import attach_nodes, count_overlaps, faults_of
-from lrcn_narration.options import NarrationDataOptions, is_built_in
+from lrcn_narration.options import NarrationDataOptions
 from lrcn_narration.readers import read_examples
 from lrcn_narration.tables import Example, to_table
 
@@ -19,10 +21,9 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class DataReport:
+class DataReport(TableReport):
     """What was read and what was left out, for the model card, and which nodes the tables tell of."""
 
-    reader: str
     level: str = ""
     """The one level of detail that was taken; empty: whatever there is."""
     nodes: dict[str, list[str]] = field(default_factory=dict)
@@ -31,22 +32,10 @@ class DataReport:
     """Rows of each table."""
     sentences: dict[str, int] = field(default_factory=dict)
     """Sentences in each table."""
-    outside_splits: int = 0
-    """Narrated videos that are in no split."""
     overlaps: dict[str, int] = field(default_factory=dict)
     """Rows of each table whose segment overlaps an earlier one of the same video and level, if that was allowed."""
     nodes_without_row: int = 0
     """Rows of node files that no table has."""
-    bad_samples: list[BadSample] = field(default_factory=list)
-    """Rows that were skipped."""
-    leaks: list[str] = field(default_factory=list)
-    """Videos that are in more than one split, if that was allowed."""
-
-    @classmethod
-    def of(cls, table: Dataset) -> DataReport:
-        """Read the report that `load_tables` left in a table's description."""
-        content = json.loads(table.info.description)
-        return cls(**{**content, "bad_samples": [BadSample(**sample) for sample in content["bad_samples"]]})
 
 
 def load_tables(options: NarrationDataOptions) -> dict[str, Dataset]:
@@ -60,8 +49,7 @@ def load_tables(options: NarrationDataOptions) -> dict[str, Dataset]:
     tables = _built_in(options, report) if is_built_in(options) else _read(options, report)
     report.rows = {split: len(table) for split, table in tables.items()}
     report.sentences = {split: sum(map(len, table["sentences"])) for split, table in tables.items()}
-    for table in tables.values():
-        table.info.description = json.dumps(asdict(report))
+    report.write_to(tables)
     return tables
 
 
@@ -83,7 +71,8 @@ def _read(options: NarrationDataOptions, report: DataReport) -> dict[str, Datase
     splits = {split: _usable(split, rows, nodes.faults, options, report) for split, rows in found.splits.items()}
     report.overlaps = count_overlaps(splits, options)
     if options.validation_share and "train" in splits and "validation" not in splits:
-        splits |= _split_off_validation(splits["train"], options.validation_share)
+        videos = [example.whole_video or f"alone {example.id}" for example in splits["train"]]
+        splits |= split_off_validation(splits["train"], videos, options.validation_share, "training video")
     _check_leaks(splits, options, report)
     return {split: to_table(examples) for split, examples in splits.items()}
 
@@ -96,11 +85,7 @@ def _usable(
     report: DataReport,
 ) -> list[Example]:
     """Leave out, or refuse, rows that cannot be used; ids must tell them apart."""
-    seen: dict[str, Example] = {}
-    for example in examples:
-        if example.id in seen:
-            raise ValueError(f"{example.source}: {example.id} is there already ({seen[example.id].source})")
-        seen[example.id] = example
+    refuse_repeated_ids(examples)
     faults = faults_of(examples, node_faults, options)
     bad = [BadSample(examples[row].source, fault) for row, fault in sorted(faults.items())]
     report_bad_samples(bad, len(examples), options.on_bad_sample, kind=f"rows of split {split}")
@@ -109,20 +94,6 @@ def _usable(
     if not usable:
         raise ValueError(f"no usable row is left in split {split}")
     return usable
-
-
-def _split_off_validation(examples: list[Example], share: float) -> dict[str, list[Example]]:
-    """Take every so manieth video for validation, with all its rows; always the same ones."""
-    keys = [example.whole_video or f"alone {example.id}" for example in examples]
-    videos = list(dict.fromkeys(keys))
-    chosen = {videos[index] for index in chosen_for_validation(len(videos), share)}
-    if len(chosen) == len(videos):
-        raise ValueError(f"validation_share is {share}, but there is only one training video: {videos[0]}")
-    pairs = list(zip(keys, examples, strict=True))
-    return {
-        "train": [example for key, example in pairs if key not in chosen],
-        "validation": [example for key, example in pairs if key in chosen],
-    }
 
 
 def _check_leaks(splits: Mapping[str, Sequence[Example]], options: NarrationDataOptions, report: DataReport) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lrcn_hub.data.hub_datasets import load_splits, undecoded_videos, video_file
+from lrcn_hub.data.hub_datasets import check_columns, load_splits, undecoded_videos, video_file
 from lrcn_narration.cells import seconds_in, sentences_in
 from lrcn_narration.tables import Example, Narrated
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
     from lrcn_narration.options import NarrationDataOptions
 
 COLUMNS = ("video_column", "start_column", "end_column", "nodes_column", "level_column", "id_column")
@@ -21,7 +19,9 @@ def read_datasets(options: NarrationDataOptions) -> Narrated:
     found = Narrated({})
     for name, split, table in load_splits(options.path, options.subset):
         wanted = [column.strip() for column in options.sentences_column.split(",")]
-        _check_columns(table, name, wanted, options)
+        named = [(option, getattr(options, option)) for option in COLUMNS]
+        sentences = [("sentences_column", column) for column in wanted]
+        check_columns(table, f"{options.path}, split {name}", [*named, *sentences])
         if options.video_column:
             table = undecoded_videos(table, options.video_column)
         known: dict[str, Example] = {}
@@ -33,14 +33,6 @@ def read_datasets(options: NarrationDataOptions) -> Narrated:
                 first.sentences.extend(example.sentences)
         found.splits.setdefault(split, []).extend(known.values())
     return found
-
-
-def _check_columns(table: Dataset, split: str, wanted: list[str], options: NarrationDataOptions) -> None:
-    named = [(option, getattr(options, option)) for option in COLUMNS]
-    for option, name in [*named, *(("sentences_column", column) for column in wanted)]:
-        if name and name not in table.column_names:
-            known = ", ".join(table.column_names)
-            raise ValueError(f"{options.path}, split {split}: no column {name!r} among {known}; set {option}")
 
 
 def _example(

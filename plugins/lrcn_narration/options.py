@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lrcn_hub.data.option_names import check_names
+from lrcn_hub.data.sources import MOVING_SHAPES
+from lrcn_hub.data.splits import check_validation_share
 from lrcn_hub.sentences.options import SentenceEvaluationOptions
 
 CAFFENET = "caffenet"
 CAFFENET_OPTIONS = ("channels", "kernel_sizes", "strides", "paddings", "groups", "fc_sizes", "dropout")
-MOVING_SHAPES = "moving-shapes"
 MOVING_SHAPES_OPTIONS = ("seed", "train", "validation", "test", "picture_size", "videos", "folder")
 
 
@@ -94,16 +95,10 @@ class NarrationDataOptions:
             raise ValueError(f"sentences_per_row is {self.sentences_per_row}; it must be at least 1, or none for all")
         if self.max_length < 1:
             raise ValueError(f"max_length is {self.max_length}; it must be at least 1")
-        if not 0 <= self.validation_share < 1:
-            raise ValueError(f"validation_share is {self.validation_share}; it must be at least 0 and below 1")
+        check_validation_share(self.validation_share)
         if self.language not in ("en", "zh"):
             raise ValueError(f"language is {self.language!r}; VATEX is told in en and zh")
         check_names("moving_shapes", self.moving_shapes, MOVING_SHAPES_OPTIONS)
-
-
-def is_built_in(options: NarrationDataOptions) -> bool:
-    """Whether the videos are our own moving shapes, which anybody may copy."""
-    return options.reader == MOVING_SHAPES
 
 
 @dataclass

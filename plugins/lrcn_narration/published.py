@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrcn_hub.data.annotation_files import read_json, read_rows, read_text
+from lrcn_hub.data.sources import split_files
 from lrcn_hub.data.splits import SPLIT_NAMES, SPLITS
 from lrcn_narration.cells import number_in, seconds_in, sentences_in
 from lrcn_narration.tables import Example, Narrated, gathered
@@ -145,7 +146,7 @@ def read_msvd(options: NarrationDataOptions) -> Narrated:
     """
     files = _files(options, "file", "MSVD's JSON files, such as training_label.json")
     found = Narrated({split: list(_msvd_examples(file, options)) for split, file in files.items()})
-    lists = {s: Path(file) for s in SPLIT_NAMES if (file := getattr(options, f"{s}_list"))}
+    lists = split_files(options, "list")
     return _divided(found, lists, VideoFiles.beside(next(iter(files.values())), options)) if lists else found
 
 
@@ -179,7 +180,7 @@ def _divided(found: Narrated, lists: dict[str, Path], videos: VideoFiles) -> Nar
 
 def _with_splits(options: NarrationDataOptions, read: Any, name: str, text: str, key: str) -> Narrated:
     """Read ``path``, whose videos tell their split, or files of single splits: CSV, or JSON, of which theirs count."""
-    found, named = Narrated({}), _named(options, "file")
+    found, named = Narrated({}), split_files(options, "file")
     if not options.path and not named:
         raise ValueError(f"the {options.reader} reader needs path, or train_file, validation_file or test_file")
     for wanted, file in [*([("", Path(options.path))] if options.path else []), *named.items()]:
@@ -222,16 +223,10 @@ def _csv_examples(file: Path, options: NarrationDataOptions, name: str, text: st
 
 
 def _files(options: NarrationDataOptions, kind: str, what: str) -> dict[str, Path]:
-    named = _named(options, kind)
+    named = split_files(options, kind)
     if not named:
         raise ValueError(f"the {options.reader} reader needs train_file, validation_file or test_file: {what}")
     return named
-
-
-def _named(options: NarrationDataOptions, kind: str) -> dict[str, Path]:
-    """Collect the options train_KIND, validation_KIND and test_KIND that are set."""
-    named = {split: getattr(options, f"{split}_{kind}") for split in SPLIT_NAMES}
-    return {split: Path(file) for split, file in named.items() if file}
 
 
 def _expect(content: Any, kind: type, source: Path | str, what: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrcn_hub.data.annotation_files import file_in, read_rows
+from lrcn_hub.data.sources import needed_path
 from lrcn_hub.data.splits import SPLIT_NAMES, SPLITS
 from lrcn_narration.cells import seconds_in, sentences_in
 from lrcn_narration.published import read_msrvtt, read_msvd, read_tacos, read_vatex, read_youcook2
@@ -54,9 +55,7 @@ def read_folder(options: NarrationDataOptions) -> Narrated:
     list), and if wanted ``start`` and ``end`` in seconds, ``level``, ``nodes``, ``split`` and ``id``. Without a file
     there must be an id. Several lines may tell of one segment.
     """
-    if not options.path:
-        raise ValueError("the folder reader needs path: a folder of videos with metadata.jsonl")
-    root = Path(options.path)
+    root = needed_path(options, "a folder of videos with metadata.jsonl")
     files = sorted([*root.glob("metadata.jsonl"), *root.glob("*/metadata.jsonl")])
     if not files:
         raise FileNotFoundError(f"{root}: no metadata.jsonl there, nor in a folder in it")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lrcn_hub.data.sources import is_built_in
 from lrcn_hub.sentences.options import SentenceObjectiveOptions
 from lrcn_hub.sentences.training import (
     SENTENCE_OBJECTIVES,
@@ -17,7 +18,6 @@ from lrcn_narration.options import (
     NarrationDataOptions,
     NarrationEvaluationOptions,
     NarrationModelOptions,
-    is_built_in,
 )
 
 if TYPE_CHECKING:

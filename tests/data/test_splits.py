@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrcn_hub.data.splits import SPLIT_NAMES, SPLITS, chosen_for_validation, refuse_leaks
+from lrcn_hub.data.splits import (
+    SPLIT_NAMES,
+    SPLITS,
+    check_validation_share,
+    chosen_for_validation,
+    refuse_leaks,
+    split_off_validation,
+)
 
 
 def test_every_name_of_a_split_means_one_of_ours():
@@ -18,6 +25,20 @@ def test_validation_is_its_share_evenly_spread_and_at_least_one(total, share):
     assert len(chosen) == max(1, round(share * total)) and chosen[0] == 0 and chosen[-1] < total
     gaps = {later - earlier for earlier, later in pairwise(chosen)}
     assert len(gaps) <= 2 and max(gaps, default=0) - min(gaps, default=0) <= 1
+
+
+def test_a_group_is_split_off_whole_and_the_last_one_never():
+    found = split_off_validation([1, 2, 3, 4, 5], ["a", "b", "a", "c", "b"], 0.4, "group of songs")
+    assert found == {"train": [2, 4, 5], "validation": [1, 3]}
+    with pytest.raises(ValueError, match=r"validation_share is 0\.4, but there is only one group of songs: a"):
+        split_off_validation([1, 2], ["a", "a"], 0.4, "group of songs")
+
+
+@pytest.mark.parametrize("share", [-0.1, 1, float("nan")])
+def test_what_is_no_share_is_refused(share):
+    check_validation_share(0.0)
+    with pytest.raises(ValueError, match=r"validation_share is .*; it must be at least 0 and below 1"):
+        check_validation_share(share)
 
 
 def test_leaks_are_refused_with_a_way_out_or_remembered_with_a_warning(caplog):
