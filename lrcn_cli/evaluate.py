@@ -7,7 +7,8 @@ from lrcn_cli.command import asks_for_help, command_parser
 DETAILS = """arguments:
   DIR                     the folder of a trained model
   --split NAME            what to judge it on; default: test
-  --output FOLDER         where metrics.json and predictions.jsonl go; default: DIR/evaluation/SPLIT
+  --compare OTHER         another run's folder, or one that an evaluation wrote, to compare with in report.html
+  --output FOLDER         where metrics, predictions and report.html go; default: DIR/evaluation/SPLIT
   --json                  print the metrics as one object
   --SECTION.OPTION VALUE  a value that differs from the run that trained it
 
@@ -16,6 +17,7 @@ DETAILS = """arguments:
 EXAMPLES = """
 lrcn evaluate my-captioner
 lrcn evaluate my-captioner --split validation --json
+lrcn evaluate my-captioner --compare my-older-captioner
 """
 
 

@@ -56,6 +56,7 @@ def fuse_folders(folders: list[Path], weights: list[Fraction], split: str, outpu
     Raises ValueError where they did not answer the same rows, OSError where there are no answers.
     """
     from lrcn_hub.plugins import get_task
+    from lrcn_hub.reporting import Evaluation
     from lrcn_hub.training.command import recipe_from
     from lrcn_hub.training.evaluation import write_evaluation, write_report
     from lrcn_hub.training.recipe import read_recipe
@@ -76,7 +77,8 @@ def fuse_folders(folders: list[Path], weights: list[Fraction], split: str, outpu
     metrics = [task.compute_metrics(predictions, table, options.evaluation) for predictions in [*each, fused]]
     if output is not None:
         write_evaluation(output, table, fused, metrics[-1])
-        write_report(task, output, table, fused, options)
+        name = " + ".join(f"{weight} x {folder}" for weight, folder in zip(weights, folders, strict=True))
+        write_report(task, Evaluation(name, split, {split: table}, fused, metrics[-1], options.evaluation, output))
     parts = zip(folders, weights, metrics, strict=False)
     return {
         "models": [{"folder": str(folder), "weight": str(weight), "metrics": own} for folder, weight, own in parts],

@@ -32,7 +32,8 @@ class Evaluation:
     name: str
     """Of what was judged: a model's folder."""
     split: str
-    table: Dataset
+    tables: Mapping[str, Dataset]
+    """The data by split, as far as they are read."""
     predictions: list[Any]
     """One for each row of `table`, in its order."""
     metrics: dict[str, float]
@@ -40,10 +41,18 @@ class Evaluation:
     """The evaluation options."""
     folder: Path
     """Where the metrics are written, and what the task has added to them."""
-    training_table: Dataset | None = None
-    """What the model has learnt from, to tell what is new; None where it is not known or is the split itself."""
     other: OtherRun | None = None
     """What to compare with."""
+
+    @property
+    def table(self) -> Dataset:
+        """The rows judged."""
+        return self.tables[self.split]
+
+    @property
+    def training_table(self) -> Dataset | None:
+        """What the model has learnt from, to tell what is new; None where it is not read, or is what was judged."""
+        return None if self.split == "train" else self.tables.get("train")
 
 
 @dataclass(frozen=True)

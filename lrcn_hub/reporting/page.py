@@ -71,7 +71,7 @@ def _metric_rows(evaluation: Evaluation, content: ReportPage) -> list[dict[str, 
                 "other": other,
                 "difference": None if other is None else value - other,
                 "sure": sure,
-                "clear": sure is not None and (sure[0] > 0 or sure[1] < 0),
+                "certain": sure is not None and (sure[0] > 0 or sure[1] < 0),
             }
         )
     return rows

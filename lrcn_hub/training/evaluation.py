@@ -14,7 +14,9 @@ from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from lrcn_hub.publishing.folders import write_text
+from lrcn_hub.publishing.folders import remove, write_text
+from lrcn_hub.reporting.content import Evaluation, ReportPage
+from lrcn_hub.reporting.page import render_page
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from lrcn_hub.training.recipe import RunOptions
 
 logger = logging.getLogger(__name__)
+
+REPORT_FILE = "report.html"
 
 
 def evaluate_table(
@@ -91,12 +95,28 @@ def write_evaluation(folder: Path, table: Dataset, predictions: list[Any], metri
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
-def write_report(task: Task, folder: Path, table: Dataset, predictions: list[Any], options: RunOptions) -> None:
-    """Let the task add to an evaluation in `folder`; no model and no metrics are lost where that fails."""
+def write_report(task: Task, evaluation: Evaluation) -> None:
+    """Let the task add to an evaluation in its folder, and write the page ``report.html`` there.
+
+    No model and no metrics are lost where that fails, and what of the page needs no task is there all the same.
+    """
+    folder = evaluation.folder
+    with _not_vital(f"{folder} goes without a report"):
+        task.write_report(evaluation.predictions, evaluation.table, evaluation.options, folder)
+    content = ReportPage()
+    with _not_vital(f"{folder / REPORT_FILE} has the metrics alone"):
+        content = task.report_page(evaluation)
+    with _not_vital(f"{folder} goes without {REPORT_FILE}"):
+        remove(folder / REPORT_FILE)  # one of other answers must not stay
+        write_text(folder / REPORT_FILE, render_page(task, evaluation, content))
+
+
+@contextmanager
+def _not_vital(loss: str) -> Iterator[None]:
     try:
-        task.write_report(predictions, table, options.evaluation, folder)
+        yield
     except Exception as error:
-        logger.warning("%s goes without a report: %s: %s", folder, type(error).__name__, error)
+        logger.warning("%s: %s: %s", loss, type(error).__name__, error)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from transformers import TrainerState, set_seed
 from lrcn_hub.plugins import get_task
 from lrcn_hub.publishing.export import export
 from lrcn_hub.publishing.folders import remove, write_text
+from lrcn_hub.reporting.content import Evaluation
 from lrcn_hub.tasks import Task
 from lrcn_hub.training.cached_features import with_features
 from lrcn_hub.training.checkpoints import newest_sound_checkpoint, only_numbers_read, processes_of, trainer_state
@@ -223,8 +224,9 @@ def _judge(trainer: LrcnTrainer, tables: Mapping[str, Dataset]) -> dict[str, dic
         )
         if trainer.accelerator.is_main_process:
             folder = Path(options.training.output_dir)
+            judged = (str(folder), split, tables, predictions, metrics[split], options.evaluation)
             write_evaluation(folder / "evaluation" / split, tables[split], predictions, metrics[split])
-            write_report(task, folder / "evaluation" / split, tables[split], predictions, options)
+            write_report(task, Evaluation(*judged, folder / "evaluation" / split))
             with _not_vital(f"drawing answers of split {split}"):
                 _illustrate(task, tables[split], predictions, options.data, folder / ASSETS / f"{split}.png")
         logger.info("%s: %s", split, ", ".join(f"{name} {value:.4g}" for name, value in metrics[split].items()))

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
-from lrcn_hub.scoring.recognition import confusion_matrix, score_early
+from lrcn_hub.reporting import Evaluation, ReportPage, ReportSection
+from lrcn_hub.scoring.bootstrap import bootstrap_interval, mean_of_rows, paired_bootstrap
+from lrcn_hub.scoring.recognition import confusion_matrix, score_classes, score_early
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -37,6 +40,39 @@ def write_report(predictions: Sequence[Mapping[str, Any]], table: Dataset, folde
         figures = score_early([answer["early"] for answer in predictions], labels)
         (folder / f"{EARLY}.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         draw_early_recognition(figures).savefig(folder / f"{EARLY}.png")
+
+
+def report_page(evaluation: Evaluation) -> ReportPage:
+    """Say how sure the accuracies are, and show the drawings that `write_report` left."""
+    labels = evaluation.table["label"][:]
+    ours = _hits(evaluation.predictions, labels)
+    intervals = {name: bootstrap_interval([rows], mean_of_rows) for name, rows in ours.items()}
+    differences = {}
+    if evaluation.other:
+        theirs = _hits(evaluation.other.predictions, labels)
+        differences = {name: paired_bootstrap([rows], [theirs[name]], mean_of_rows) for name, rows in ours.items()}
+    drawings = [
+        ("What was taken for what", "Each row is a true class, each column an answer.", CONFUSION),
+        ("How early videos are recognised", "What is known after a part of each video.", EARLY),
+    ]
+    sections = [
+        ReportSection(title, pictures=[(meaning, Image.open(evaluation.folder / f"{name}.png"))])
+        for title, meaning, name in drawings
+        if (evaluation.folder / f"{name}.png").is_file()
+    ]
+    return ReportPage(
+        {name: (one.low, one.high) for name, one in intervals.items()},
+        {name: (one.low, one.high) for name, one in differences.items()},
+        sections,
+    )
+
+
+def _hits(predictions: Sequence[Mapping[str, Any]], labels: Sequence[int]) -> dict[str, np.ndarray]:
+    """What `mean_of_rows` makes the two accuracies of, by the rules of `score_classes`; (videos, 2) each."""
+    scores = [
+        score_classes([answer["probabilities"]], [label]) for answer, label in zip(predictions, labels, strict=True)
+    ]
+    return {name: np.array([(one[name], 1.0) for one in scores]) for name in ("accuracy", "top_5_accuracy")}
 
 
 def as_csv(matrix: np.ndarray, names: Sequence[str]) -> str:

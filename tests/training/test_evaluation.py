@@ -1,10 +1,13 @@
 import json
+import re
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 import torch
 from accelerate import Accelerator
 
+from lrcn_hub.reporting import Card, Evaluation, ReportPage, ReportSection
 from lrcn_hub.training.evaluate import evaluate_main, load_model
 from lrcn_hub.training.evaluation import evaluate_table, write_evaluation, write_report
 
@@ -57,18 +60,68 @@ def test_answers_are_written_with_their_ids(tmp_path, make_table):
     assert json.loads((tmp_path / "e" / "metrics.json").read_text()) == {"accuracy": 0.5}
 
 
-def test_a_report_that_fails_costs_a_warning_and_nothing_else(toy_task, make_recipe, make_table, tmp_path, caplog):
-    options = make_recipe("--output_dir", "unused").options(toy_task)
+@pytest.fixture
+def evaluation(make_table, tmp_path):
+    """Two rows of the toy task, judged."""
+    return Evaluation(
+        "model", "test", {"test": make_table(2, 0)}, [[1], [2]], {"accuracy": 0.25}, ToyOptions(), tmp_path
+    )
 
+
+@dataclass
+class ToyOptions:
+    beams: int = 3
+
+
+def test_a_task_adds_files_and_a_page_is_written_that_needs_no_task(toy_task, evaluation, tmp_path):
     class Drawing(type(toy_task)):
         def write_report(self, predictions, table, options, folder):
             (folder / "report.txt").write_text(f"{len(table)} rows, {predictions}, {options.beams}")
 
-    write_report(Drawing(), tmp_path, make_table(2, 0), [[1], [2]], options)
-    assert (tmp_path / "report.txt").read_text() == "2 rows, [[1], [2]], 1"
+    write_report(Drawing(), evaluation)
+    assert (tmp_path / "report.txt").read_text() == "2 rows, [[1], [2]], 3"
+    page = (tmp_path / "report.html").read_text()
+    assert "<td>0.250</td>" in page and "Toy on test" in page and "beams 3" in page
+
+
+def test_what_a_task_says_stands_on_the_page_as_text(toy_task, evaluation, tmp_path):
+    class Telling(type(toy_task)):
+        def report_page(self, evaluation):
+            card = Card("<row>", [("<b>said</b>", "1 & 2")], ["<i>people</i>"])
+            return ReportPage({"accuracy": (0.1, 0.4)}, sections=[ReportSection("<h1>", "a < b", cards=[card])])
+
+    write_report(Telling(), evaluation)
+    page = (tmp_path / "report.html").read_text()
+    assert "[0.100, 0.400]" in page
+    for said in ("&lt;row&gt;", "&lt;b&gt;said&lt;/b&gt;", "1 &amp; 2", "&lt;i&gt;people", "&lt;h1&gt;", "a &lt; b"):
+        assert said in page
+
+
+def test_reports_that_fail_cost_warnings_and_nothing_else(toy_task, evaluation, tmp_path, caplog):
+    class Failing(type(toy_task)):
+        def write_report(self, predictions, table, options, folder):
+            raise OSError("no pens")
+
+        def report_page(self, evaluation):
+            raise KeyError("words")
+
     with caplog.at_level("WARNING", logger="lrcn_hub"):
-        write_report(Drawing(), tmp_path / "none", make_table(2, 0), [[1], [2]], options)
-    assert "goes without a report: FileNotFoundError" in caplog.text
+        write_report(Failing(), evaluation)
+    assert "goes without a report: OSError: no pens" in caplog.text
+    assert "has the metrics alone: KeyError: 'words'" in caplog.text
+    assert "<td>0.250</td>" in (tmp_path / "report.html").read_text()
+
+
+def test_a_page_that_cannot_be_drawn_leaves_no_older_one(toy_task, evaluation, tmp_path, caplog):
+    class Wrong(type(toy_task)):
+        def report_page(self, evaluation):
+            return ReportPage(sections=[ReportSection("drawn", pictures=[("not a picture", "x")])])
+
+    (tmp_path / "report.html").write_text("of other answers")
+    with caplog.at_level("WARNING", logger="lrcn_hub"):
+        write_report(Wrong(), evaluation)
+    assert "goes without report.html: AttributeError" in caplog.text
+    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.fixture
@@ -112,6 +165,27 @@ def test_what_cannot_be_judged_is_refused(train, known_task, tmp_path):
         evaluate_main([str(tmp_path)])
     with pytest.raises(ValueError, match="name one folder"):
         evaluate_main(["--split", "test"])
+
+
+def test_two_runs_are_compared_on_the_page(train, known_task):
+    (first, _), (second, _) = train(), train("--seed", 5, folder="second")
+    output = first.folder / "compared"
+    words = ["--split", "validation", "--compare", str(second.folder), "--output", str(output)]
+    assert evaluate_main([str(first.folder), *words]) == 0
+    page = (output / "report.html").read_text()
+    ours, theirs = (run.metrics["validation"]["accuracy"] for run in (first, second))
+    difference = f"{ours - theirs:+.3f}".replace("-", "\u2212")
+    row = page[page.index(">accuracy<") :].partition("</tr>")[0]
+    assert re.findall("<td>(.*?)</td>", row) == [f"{ours:.3f}", f"{theirs:.3f}", difference]
+    assert ours != theirs and str(second.folder) in page
+    assert "Other run" not in (first.folder / "evaluation" / "validation" / "report.html").read_text()
+
+
+def test_a_run_that_cannot_be_compared_with_is_refused_before_anything_is_judged(train, known_task, tmp_path):
+    result, _ = train()
+    with pytest.raises(FileNotFoundError, match="no answers to split 'train'; it has answers to test, validation"):
+        evaluate_main([str(result.folder), "--split", "train", "--compare", str(result.folder)])
+    assert not (result.folder / "evaluation" / "train").exists()
 
 
 def test_a_stock_architecture_is_loaded_with_its_head(tmp_path):
