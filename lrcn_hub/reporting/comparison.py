@@ -80,9 +80,13 @@ def _in_order(answers: dict[Any, Any], ids: list[Any], folder: Path, split: str)
 
 
 def _read_metrics(file: Path) -> dict[str, float]:
-    metrics = json.loads(file.read_text(encoding="utf-8"))
+    text = file.read_text(encoding="utf-8")
+    try:
+        metrics = json.loads(text)
+    except ValueError:
+        metrics = None
     if not isinstance(metrics, dict) or not all(isinstance(value, int | float) for value in metrics.values()):
-        raise ValueError(f"{file}: not metrics by name: {str(metrics)[:80]}; judge that run again")
+        raise ValueError(f"{file}: not metrics by name: {text[:80]}; judge that run again")
     return metrics
 
 

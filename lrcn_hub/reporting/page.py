@@ -35,11 +35,11 @@ def render_page(task: Task, evaluation: Evaluation, content: ReportPage) -> str:
     )
 
 
-def number(value: float, *, signed: bool = False) -> str:
-    """Write a metric with three decimals, whole numbers from 2 on without."""
+def number(value: float, *, signed: bool = False, whole: bool = True) -> str:
+    """Write a metric with three decimals; without, where it is a whole number from 2 on and may be written so."""
     if not math.isfinite(value):
         return "\u2013"
-    digits = 0 if float(value).is_integer() and abs(value) >= 2 else 3
+    digits = 0 if whole and float(value).is_integer() and abs(value) >= 2 else 3
     rounded = round(value, digits) or 0.0  # no -0.000
     plus = "+" if signed and rounded > 0 else ""
     return plus + f"{rounded:,.{digits}f}".replace("-", "\u2212")
@@ -47,7 +47,7 @@ def number(value: float, *, signed: bool = False) -> str:
 
 def span(ends: Span) -> str:
     """Write an interval."""
-    return f"[{number(ends[0])}, {number(ends[1])}]"
+    return f"[{number(ends[0], whole=False)}, {number(ends[1], whole=False)}]"
 
 
 def _metric_rows(evaluation: Evaluation, content: ReportPage) -> list[dict[str, Any]]:
