@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from lrcn_hub.models import LrcnActivityProcessor, LrcnForVideoClassification
+    from lrcn_hub.reporting import Evaluation, ReportPage
 
 
 def likelihood(
@@ -157,6 +158,11 @@ class Activity(Task):
         from lrcn_activity.report import write_report
 
         write_report(predictions, table, folder)
+
+    def report_page(self, evaluation: Evaluation) -> ReportPage:
+        from lrcn_activity.report import report_page
+
+        return report_page(evaluation)
 
     def describe_data(self, tables: Mapping[str, Dataset], options: ActivityDataOptions) -> dict[str, Any]:
         from lrcn_activity.card import describe_data

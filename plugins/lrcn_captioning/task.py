@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from lrcn_hub.models import LrcnCaptioningProcessor, LrcnForImageCaptioning
+    from lrcn_hub.reporting import Evaluation, ReportPage
 
 logger = logging.getLogger(__name__)
 

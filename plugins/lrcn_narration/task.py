@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from lrcn_hub.models import LrcnForVideoNarration, LrcnNarrationProcessor
+    from lrcn_hub.reporting import Evaluation, ReportPage
 
 READ = ("nodes", "source_ids", "source_mask", "pixel_values", "frame_mask", "encoder_outputs")
 
