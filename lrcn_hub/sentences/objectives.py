@@ -75,32 +75,39 @@ class SelfCritical:
 
     Of each row `num_samples` sentences are drawn. The loss is minus the sum over their words of log p times what the
     sentence's reward is above the baseline: that of the model's own greedy sentence ("greedy"), or the mean reward of
-    the row's other sentences ("others"; Luo, 2020).
+    the row's other sentences ("others"; Luo, 2020). `likelihood_weight` times the likelihood of what people said is
+    added, so that what is not rewarded is not forgotten either.
     """
 
-    def __init__(self, reward: Reward, baseline: str, num_samples: int, max_words: int):
+    def __init__(
+        self, reward: Reward, baseline: str, num_samples: int, max_words: int, likelihood_weight: float = 0.0
+    ):
         self.reward, self.baseline, self.num_samples, self.max_words = reward, baseline, num_samples, max_words
+        self.likelihood_weight = likelihood_weight
 
     def __call__(self, model: torch.nn.Module, batch: Batch, items_in_batch: Items) -> Tensor:
-        bare, index = _bare(model), _index(batch)
-        (index_name, captions_of), device = next(iter(index.items())), batch["labels"].device
+        bare, index, labels = _bare(model), _index(batch), batch["labels"]
+        index_name, captions_of = next(iter(index.items()))
         with at_rest(bare), torch.no_grad():
             encoded = _encode(bare, batch)
             numbers = random_numbers(batch["seeds"].tolist(), [1] * len(encoded), self.num_samples, self.max_words)
-            drawn = draw_sentences(bare, encoded[:, 0], numbers.to(device))
+            drawn = draw_sentences(bare, encoded[:, 0], numbers.to(labels.device))
             advantages = self._advantages(bare, encoded, drawn, batch["references"])
+        rows = torch.arange(len(encoded), device=labels.device).repeat_interleave(self.num_samples)
+        # A row counts as often as it has captions, which `items_in_batch` counts the words of.
+        weights = advantages.flatten() * torch.bincount(captions_of, minlength=len(encoded))[rows] / self.num_samples
+        if self.likelihood_weight:
+            drawn, rows = _one_below_the_other(drawn, labels), torch.cat([rows, captions_of])
+            weights = torch.cat([weights, weights.new_full((len(labels),), self.likelihood_weight)])
         read = _read(batch)
         if not any(parameter.requires_grad for parameter in bare.encoder.parameters()):
             read = {"encoder_outputs": BaseModelOutput(encoded)}  # once is enough
-        rows = torch.arange(len(encoded), device=device).repeat_interleave(self.num_samples)
         words = bare.prepare_decoder_input_ids_from_labels(drawn)
         logits = model(**read, **{index_name: rows}, decoder_input_ids=words).logits
         losses = F.cross_entropy(
             logits.transpose(1, 2).float(), drawn, ignore_index=IGNORED_LABEL, reduction="none"
         ).sum(dim=1)
-        # A row counts as often as it has captions, which `items_in_batch` counts the words of.
-        weights = torch.bincount(captions_of, minlength=len(encoded))[rows] / self.num_samples
-        return (advantages.flatten() * weights * losses).sum() / _items(batch, items_in_batch)
+        return (weights * losses).sum() / _items(batch, items_in_batch)
 
     def _advantages(
         self, model: LrcnSentenceModel, encoded: Tensor, drawn: Tensor, references: list[list[str]]
@@ -113,6 +120,12 @@ class SelfCritical:
             encoder_outputs=BaseModelOutput(encoded), max_new_tokens=self.max_words, num_beams=1, do_sample=False
         )[:, 1:]
         return rewards - self.reward(greedy, references)
+
+
+def _one_below_the_other(first: Tensor, second: Tensor) -> Tensor:
+    """Put labels (N, T) above others (M, U): (N + M, the longer of T and U)."""
+    steps = max(first.shape[1], second.shape[1])
+    return torch.cat([F.pad(one, (0, steps - one.shape[1]), value=IGNORED_LABEL) for one in (first, second)])
 
 
 def _bare(model: torch.nn.Module) -> LrcnSentenceModel:

@@ -45,6 +45,9 @@ class SentenceObjectiveOptions:
     end_counts: bool = True
     """self-critical: the end of a sentence counts as a word of it; without, a sentence that breaks off may pay."""
 
+    likelihood_weight: float = 0.0
+    """self-critical: how much of the likelihood loss is added."""
+
     def __post_init__(self) -> None:
         for name in ("smoothing", "own_words"):
             if not 0 <= getattr(self, name) <= 1:

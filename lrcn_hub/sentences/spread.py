@@ -37,7 +37,7 @@ def length_histogram(groups: Mapping[str, Sequence[str]]) -> Histogram:
     """Spread sentences by their tokens: bins of 1, 2, 5, ... lengths, the last one open where it holds few."""
     lengths = {name: np.array([len(ptb_tokenize(one)) for one in said]) for name, said in groups.items()}
     every = np.concatenate(list(lengths.values()))
-    low, high = int(every.min()), max(int(np.quantile(of, 0.995)) for of in lengths.values())
+    low, high = int(every.min()), max(int(np.quantile(of, 0.995, method="inverted_cdf")) for of in lengths.values())
     width = next(width for width in _round_widths() if (high - low) // width < BINS)
     low -= low % width
     edges = list(range(low, high + 1, width))

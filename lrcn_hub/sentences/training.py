@@ -59,7 +59,9 @@ def sentence_objective_builders(column: str) -> dict[str, ObjectiveBuilder]:
 
         chosen = options.objective
         reward = Reward(processor.tokenizer, tables["train"][column], end_counts=chosen.end_counts)
-        return SelfCritical(reward, chosen.baseline, chosen.num_samples, options.data.max_length)
+        return SelfCritical(
+            reward, chosen.baseline, chosen.num_samples, options.data.max_length, chosen.likelihood_weight
+        )
 
     return {
         "label-smoothing": label_smoothing,

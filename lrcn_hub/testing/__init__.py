@@ -10,10 +10,11 @@ from lrcn_hub.testing.contract import (
     check_tables,
     check_task,
 )
-from lrcn_hub.testing.objectives import check_objectives
+from lrcn_hub.testing.objectives import check_built_objectives, check_objectives
 
 __all__ = [
     "check_batches",
+    "check_built_objectives",
     "check_declaration",
     "check_metrics",
     "check_objectives",

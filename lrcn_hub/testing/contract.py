@@ -6,6 +6,7 @@ import math
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +14,7 @@ from transformers import AutoProcessor
 
 from lrcn_hub.contract import contract_faults
 from lrcn_hub.tasks import Batch, Rows, Task
-from lrcn_hub.testing.objectives import IGNORED_LABEL, check_objectives
+from lrcn_hub.testing.objectives import IGNORED_LABEL, check_built_objectives, check_objectives
 from lrcn_hub.testing.trials import calling, equal, seed_everything
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def check_task(
     *,
     data_options: Any = None,
     model_options: Any = None,
+    objective_options: Any = None,
     evaluation_options: Any = None,
     rows: int = 4,
 ) -> None:
@@ -39,6 +41,7 @@ def check_task(
     check_declaration(task)
     data_options = task.DataOptions() if data_options is None else data_options
     model_options = task.ModelOptions() if model_options is None else model_options
+    objective_options = task.ObjectiveOptions() if objective_options is None else objective_options
     evaluation_options = task.EvaluationOptions() if evaluation_options is None else evaluation_options
     tables = check_tables(task, data_options)
     with calling("build_processor"):
@@ -52,6 +55,8 @@ def check_task(
     batch = check_batches(task, processor, train, data_options)
     check_parameter_groups(task, model, model_options)
     check_objectives(task, model, batch)
+    options = SimpleNamespace(data=data_options, model=model_options, objective=objective_options)
+    check_built_objectives(task, model, batch, processor, {**tables, "train": train}, options)
     predictions = check_predictions(task, model, processor, held_out, data_options, evaluation_options)
     check_metrics(task, predictions, held_out, evaluation_options)
     check_save_and_load(task, model, processor, held_out, folder, data_options, evaluation_options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,38 +13,56 @@ from lrcn_hub.tasks import Batch, Task
 from lrcn_hub.testing.trials import calling, seed_everything
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from datasets import Dataset
+    from transformers import PreTrainedModel, ProcessorMixin
 
 IGNORED_LABEL = -100  # a label that is no target
 
 
 def check_objectives(task: Task, model: PreTrainedModel, batch: Batch) -> None:
     """Each objective gives one finite number with gradients, in inverse proportion to the number of targets."""
-    targets = int((batch["labels"] != IGNORED_LABEL).sum())
     for name, objective in task.objectives.items():
-        model.train()
-        model.zero_grad()
-        for loss in _parts(f"objective {name!r}", objective, model, batch, targets):
-            assert isinstance(loss, torch.Tensor) and loss.ndim == 0, (
-                f"objective {name!r} must give one number, a tensor ()"
-            )
-            assert math.isfinite(loss.item()), f"objective {name!r} gives {loss.item()}"
-            assert loss.requires_grad, f"objective {name!r} gives a loss without a gradient"
-            loss.backward()
-        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-        assert all(torch.isfinite(one).all() for one in gradients), (
-            f"objective {name!r} has a gradient that is not finite"
-        )
-        assert any(one.abs().sum() > 0 for one in gradients), f"objective {name!r} has no gradient but zero"
-        model.eval()
-        what = f"objective {name!r}"
-        whole, half = (_loss(what, objective, model, batch, items) for items in (targets, 2 * targets))
-        assert math.isclose(whole, 2 * half, rel_tol=1e-3, abs_tol=1e-6), (
-            f"objective {name!r} must be a sum divided by items_in_batch: {targets} items give {whole}, twice as many"
-            f" {half}, which is not half of it"
-        )
-        alone = _loss(f"objective {name!r} without items_in_batch", objective, model, batch, None)
-        assert math.isfinite(alone), f"objective {name!r} gives {alone} without items_in_batch"
+        _check(f"objective {name!r}", objective, model, batch)
+
+
+def check_built_objectives(
+    task: Task,
+    model: PreTrainedModel,
+    batch: Batch,
+    processor: ProcessorMixin,
+    tables: Mapping[str, Dataset],
+    options: Any,
+) -> None:
+    """What each builder makes keeps what is asked of objectives, at the beginning of training and at its end."""
+    for name, build in task.objective_builders.items():
+        with calling(f"the builder of objective {name!r}"):
+            objective = build(processor, tables, options)
+        _check(f"objective {name!r}", objective, model, batch)
+        if hasattr(objective, "progress"):
+            objective.progress = 1.0
+            _check(f"objective {name!r} at the end of training", objective, model, batch)
+
+
+def _check(what: str, objective: Any, model: PreTrainedModel, batch: Batch) -> None:
+    targets = int((batch["labels"] != IGNORED_LABEL).sum())
+    model.train()
+    model.zero_grad()
+    for loss in _parts(what, objective, model, batch, targets):
+        assert isinstance(loss, torch.Tensor) and loss.ndim == 0, f"{what} must give one number, a tensor ()"
+        assert math.isfinite(loss.item()), f"{what} gives {loss.item()}"
+        assert loss.requires_grad, f"{what} gives a loss without a gradient"
+        loss.backward()
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    assert all(torch.isfinite(one).all() for one in gradients), f"{what} has a gradient that is not finite"
+    assert any(one.abs().sum() > 0 for one in gradients), f"{what} has no gradient but zero"
+    model.eval()
+    whole, half = (_loss(what, objective, model, batch, items) for items in (targets, 2 * targets))
+    assert math.isclose(whole, 2 * half, rel_tol=1e-3, abs_tol=1e-6), (
+        f"{what} must be a sum divided by items_in_batch: {targets} items give {whole}, twice as many"
+        f" {half}, which is not half of it"
+    )
+    alone = _loss(f"{what} without items_in_batch", objective, model, batch, None)
+    assert math.isfinite(alone), f"{what} gives {alone} without items_in_batch"
     model.zero_grad()
 
 

@@ -175,6 +175,12 @@ def test_self_critical_gradients_are_those_of_the_expected_reward(baseline):
     assert (found - exact).norm() < 0.06 * exact.norm()
 
 
+def test_likelihood_can_be_added_to_a_self_critical_loss(model, batch):
+    alone = SelfCritical(reward, "others", 3, max_words=3)(model, batch, 9)
+    together = SelfCritical(reward, "others", 3, max_words=3, likelihood_weight=0.7)(model, batch, 9)
+    assert together.item() == pytest.approx((alone + 0.7 * sentence_loss(model, batch, 9)).item(), rel=1e-5)
+
+
 def test_sentences_are_drawn_without_dropout_and_learnt_with_it(batch):
     model = make_model(dropout=0.5).train()
     objective = SelfCritical(reward, "others", num_samples=3, max_words=4)

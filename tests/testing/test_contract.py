@@ -136,6 +136,20 @@ class SecondObjectiveFails(Counting):
     objectives = {"likelihood": model_loss, "zero": lambda m, b, i: 0 * model_loss(m, b, i)}  # noqa: RUF012
 
 
+class BuilderFails(Counting):
+    objective_builders = {"late": lambda processor, tables, options: options.objective.rate}  # noqa: RUF012
+
+
+class FailsInTheEnd(Counting):
+    class _Objective:
+        progress = 0.0
+
+        def __call__(self, model, batch, items):
+            return model_loss(model, batch, items) / (1 - self.progress)
+
+    objective_builders = {"slowing": lambda processor, tables, options: FailsInTheEnd._Objective()}  # noqa: RUF012
+
+
 class NoModel(Counting):
     def build_model(self, processor, options):
         raise OSError("no weights")
@@ -240,6 +254,8 @@ def test_an_odd_number_of_rows_and_a_single_one_pass(tmp_path):
         (LossWithoutGradient, "objective 'detached' gives a loss without a gradient"),
         (LossThatIgnoresItems, "objective 'mean' must be a sum divided by items_in_batch"),
         (SecondObjectiveFails, "objective 'zero' has no gradient but zero"),
+        (BuilderFails, "the builder of objective 'late' fails: AttributeError"),
+        (FailsInTheEnd, "objective 'slowing' at the end of training gives inf"),
         (NoModel, "build_model fails: OSError: no weights"),
         (TooFewAnswers, "predict gives 3 answers for 4 rows"),
         (TensorAnswer, "predict gives Tensor; it must be a list"),
