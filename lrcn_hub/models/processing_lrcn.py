@@ -1,6 +1,7 @@
 """Words to the inputs of models that say something, pictures to those of a captioner, and answers back to words."""
 
 import os
+import re
 from typing import Any
 
 import torch
@@ -12,12 +13,29 @@ from .images_lrcn import open_image
 
 IGNORED_LABEL = -100
 PICTURES = (str, bytes, os.PathLike, Image.Image)  # what `open_image` reads; arrays and tensors are taken as they are
+_BEFORE_MARK = re.compile(r" (?=[,.;:!?]+(?: |$))")
+
+
+def as_written(sentence: str) -> str:
+    """Put punctuation against the word before it, as people write: a model's words have blanks between all of them."""
+    return _BEFORE_MARK.sub("", sentence)
 
 
 class LrcnSentenceProcessor(ProcessorMixin):
-    """What the processors share of the models that say something: sentences to ids and back, by their `tokenizer`."""
+    """What the processors share of the models that say something: sentences to ids and back, by their `tokenizer`.
+
+    `decode` and `batch_decode` give sentences for people to read (`as_written`). Scores are computed from a model's
+    words as they are, which the tokenizer's methods of these names give.
+    """
 
     tokenizer: Any
+
+    def decode(self, *args: Any, **kwargs: Any) -> Any:
+        said = self.tokenizer.decode(*args, **kwargs)
+        return as_written(said) if isinstance(said, str) else [as_written(sentence) for sentence in said]
+
+    def batch_decode(self, *args: Any, **kwargs: Any) -> list[str]:
+        return [as_written(sentence) for sentence in self.tokenizer.batch_decode(*args, **kwargs)]
 
     def words(self, text: str | list[str] | None, text_target: str | list[str] | None) -> dict[str, Tensor]:
         """What of a batch is words: the beginnings `text` as decoder_input_ids, whole sentences as labels."""

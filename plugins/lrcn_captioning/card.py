@@ -14,6 +14,7 @@ from lrcn_captioning.options import CaptioningDataOptions
 from lrcn_hub.data.images import image_source
 from lrcn_hub.data.sources import describe_origin, is_on_hub
 from lrcn_hub.models.images_lrcn import open_image
+from lrcn_hub.models.processing_lrcn import as_written
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -38,7 +39,7 @@ def draw_strip(table: Dataset, captions: Sequence[str]) -> Image.Image:
     """Draw the first pictures of `table` side by side, each over its caption; the image is RGB."""
     font = ImageFont.load_default(FONT_SIZE)
     shown = min(SHOWN, len(table))
-    texts = [_wrapped(caption, font) for caption in captions[:shown]]
+    texts = [_wrapped(as_written(caption), font) for caption in captions[:shown]]
     height = SIDE + 3 * GAP + max(len(text) for text in texts) * (FONT_SIZE + 4)
     strip = Image.new("RGB", (GAP + shown * (SIDE + GAP), height), "white")
     pen = ImageDraw.Draw(strip)

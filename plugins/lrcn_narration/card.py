@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from lrcn_hub.data.sources import describe_origin
 from lrcn_hub.data.videos.segments import read_segment
+from lrcn_hub.models.processing_lrcn import as_written
 from lrcn_narration.data import DataReport
 from lrcn_narration.options import NarrationDataOptions
 
@@ -53,7 +54,7 @@ def draw_rows(table: Dataset, predictions: Sequence[str]) -> Image.Image:
     for picture, row, said in zip(drawn, rows, predictions, strict=False):
         image.paste(picture, (GAP, top))
         top += picture.height
-        for line in (f"said: {said}", f"people: {row['sentences'][0]}"):
+        for line in (f"said: {as_written(said)}", f"people: {row['sentences'][0]}"):
             pen.text((GAP, top), _cut(line, font, width), INK, font)
             top += FONT_SIZE + 4
         top += 2 * GAP

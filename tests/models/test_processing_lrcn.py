@@ -1,13 +1,18 @@
 """Pictures and words in, tensors out; and ids back to words."""
 
+from random import Random
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from lrcn_hub.data.text import build_word_tokenizer
+from lrcn_hub.data.moving_shapes import describe_events, random_events, read_events
+from lrcn_hub.data.text import build_word_tokenizer, split_words
 from lrcn_hub.models import LrcnCaptioningProcessor, LrcnImageProcessor
 from lrcn_hub.models.images_lrcn import UnreadableImageError
+from lrcn_hub.models.processing_lrcn import as_written
+from lrcn_hub.scoring.ptb_tokenizer import ptb_tokenize
 
 WORDS = ["a", "red", "square", "left", "of", "circle"]  # ids 2, 3, ...; 0 <EOS>, 1 <unk>
 
@@ -111,6 +116,45 @@ def test_ids_become_words_again(processor):
     ids = torch.tensor([[0, 2, 3, 4, 0, 0]])
     assert processor.batch_decode(ids, skip_special_tokens=True) == ["a red square"]
     assert processor.decode(ids[0], skip_special_tokens=True) == "a red square"
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("it grows , then it turns .", "it grows, then it turns."),
+        ("stop ...", "stop..."),
+        ("a , b", "a, b"),
+        ("left ; right : up ! down ?", "left; right: up! down?"),
+        ("a t - shirt of . 5 m", "a t - shirt of. 5 m"),
+        ("it costs .50 , or ,5", "it costs .50, or ,5"),  # another tokenizer's own words
+        (", a", ", a"),
+        ("", ""),
+    ],
+)
+def test_punctuation_stands_against_the_word_before_it(said, written):
+    assert as_written(said) == as_written(written) == written
+
+
+def test_the_processor_writes_for_people_and_the_tokenizer_gives_the_words():
+    processor = LrcnCaptioningProcessor(LrcnImageProcessor(), build_word_tokenizer([*WORDS, ","]))
+    ids = processor.labels(["a red square, left of a circle"])
+    written, words = "a red square, left of a circle", "a red square , left of a circle"
+    assert processor.decode(ids[0], skip_special_tokens=True) == written
+    assert processor.decode(ids, skip_special_tokens=True) == [written]
+    assert processor.batch_decode(ids, skip_special_tokens=True) == [written]
+    assert processor.tokenizer.batch_decode(ids, skip_special_tokens=True) == [words]
+
+
+def test_narrated_events_are_written_as_people_wrote_them_and_read_and_scored_the_same():
+    draw = Random(0)
+    sentences = [one for count in (1, 2, 3) * 8 for one in describe_events(random_events(count, draw), draw)]
+    assert any("," in sentence for sentence in sentences)
+    for sentence in sentences:
+        words = " ".join(split_words(sentence))
+        written = as_written(words)
+        assert written == sentence.lower()
+        assert read_events(written) == read_events(words)
+        assert ptb_tokenize(written) == ptb_tokenize(words)
 
 
 def test_a_saved_processor_does_the_same(processor, picture, tmp_path):
