@@ -22,7 +22,8 @@ from demo_results import results_folder
 
 from lrcn_hub.data.moving_shapes import load_narration_tables, node_quality
 from lrcn_hub.demo.narration.judging import FLOORS, VARIANTS, judge_events
-from lrcn_hub.demo.narration.story import floor_sentences, read_sentences
+from lrcn_hub.demo.narration.story import floor_sentences
+from lrcn_hub.demo.outcomes import read_answers
 from lrcn_hub.demo.plans import Plan, narration_plans
 from lrcn_hub.demo.side_by_side import run_side_by_side
 from lrcn_hub.publishing.versions import collect_versions
@@ -64,7 +65,7 @@ def judged(plans: dict[str, Plan]) -> dict[str, Any]:
     """Score every system on the test events of one seed, whole and row by row."""
     tables = load_narration_tables(**plans[VARIANTS[0]].recipe.sections["data"]["moving_shapes"])
     test = tables["test"]
-    said = {variant: read_sentences(plan.folder) for variant, plan in plans.items()}
+    said = {variant: read_answers(plan.folder) for variant, plan in plans.items()}
     said |= floor_sentences(tables["train"], test)
     references, true_nodes = test["sentences"][:], test["true_nodes"][:]
     return {

@@ -9,7 +9,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,20 @@ def answers_in_a_new_process(pipeline_tag: str, model: Path, files: Sequence[Pat
         raise ChildProcessError(f"the exported model could not be used in a new process:\n{process.stderr.strip()}")
     answers: list[dict[str, Any]] = json.loads(process.stdout)
     return answers
+
+
+def check_equal_in_a_new_process(pipeline_tag: str, key: str, model: Path, said: Mapping[Path, str]) -> None:
+    """Raise ValueError unless the exported `model` says in a new process what it `said` of files after training.
+
+    `key` is that of the answers in what the pipeline gives.
+    """
+    answers = answers_in_a_new_process(pipeline_tag, model, list(said))
+    for (file, before), answer in zip(said.items(), answers, strict=True):
+        if answer[key] != before:
+            raise ValueError(
+                f"{file}: after training the model said {before!r}, loaded in a new process {answer[key]!r}; they must"
+                " be equal"
+            )
 
 
 def main(pipeline_tag: str, model: str, *files: str) -> None:

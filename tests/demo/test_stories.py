@@ -10,12 +10,10 @@ from safetensors.torch import load_file
 
 from lrcn_hub.data.moving_shapes import load_activity_tables, load_captioning_tables, load_narration_tables
 from lrcn_hub.data.videos import read_frames
-from lrcn_hub.demo import main
-from lrcn_hub.demo.activity import story as activity_story
-from lrcn_hub.demo.activity.story import read_answers
+from lrcn_hub.demo import main, reload
 from lrcn_hub.demo.activity.watching import ROWS
-from lrcn_hub.demo.captioning import story
-from lrcn_hub.demo.narration import story as narration_story
+from lrcn_hub.demo.outcomes import read_answers
+from lrcn_hub.models.processing_lrcn import as_written
 
 TINY = [
     *("--data.moving_shapes.validation", "10", "--data.moving_shapes.test", "20", "--captioning.hidden_size", "16"),
@@ -101,10 +99,10 @@ def test_the_narrator_has_the_captioners_eyes(demo):
 def test_who_does_not_know_the_order_of_frames_says_the_same_of_twins(demo):
     folder, _ = demo
     for name in ("single-frame", "mean-pooled"):
-        answers = read_answers(folder / "activity" / name / "evaluation" / "test")
+        answers = read_answers(folder / "activity" / name)
         for one, other in zip(answers[::2], answers[1::2], strict=True):
             assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
-    answers = read_answers(folder / RECOGNISER / "evaluation" / "test")
+    answers = read_answers(folder / RECOGNISER)
     assert any(
         one["probabilities"] != pytest.approx(other["probabilities"], abs=1e-5)
         for one, other in zip(answers[::2], answers[1::2], strict=True)
@@ -146,9 +144,9 @@ def test_the_pictures_written_are_the_first_held_out_ones(demo):
 def test_the_report_shows_what_the_model_said(demo):
     folder, _ = demo
     report = (folder / "report.html").read_text(encoding="utf-8")
-    lines = (folder / CAPTIONER / "evaluation" / "test" / "predictions.jsonl").read_text().splitlines()
-    assert len(lines) == 20
-    assert all(json.loads(line)["prediction"] in report for line in lines)
+    captions = read_answers(folder / CAPTIONER)
+    assert len(captions) == 20
+    assert all(as_written(caption) in report for caption in captions)
 
 
 def test_again_it_uses_the_training_that_is_there_and_finds_the_same(demo):
@@ -178,17 +176,20 @@ def test_another_seed_in_the_same_folder_is_refused_and_nothing_is_lost(demo):
 
 
 @pytest.mark.parametrize(
-    ("teller", "key", "message"),
+    ("pipeline_tag", "key", "file"),
     [
-        (story, "generated_text", r"test-00000.*a red herring"),
-        (activity_story, "label", r"\.mov.*a red herring"),
-        (narration_story, "generated_text", r"\.mov.*a red herring"),
+        ("image-to-text", "generated_text", "test-00000"),
+        ("video-classification", "label", r"\.mov"),
+        ("video-to-text", "generated_text", r"\.mov"),
     ],
 )
-def test_a_model_that_answers_otherwise_in_a_new_process_is_found_out(demo, monkeypatch, teller, key, message):
+def test_a_model_that_answers_otherwise_in_a_new_process_is_found_out(demo, monkeypatch, pipeline_tag, key, file):
     _, run = demo
-    monkeypatch.setattr(
-        teller, "answers_in_a_new_process", lambda tag, model, files: [{key: "a red herring"}] * len(files)
-    )
-    with pytest.raises(ValueError, match=rf"{message}.*must be equal"):
+    honest = reload.answers_in_a_new_process
+
+    def dishonest(tag, model, files):
+        return [{key: "a red herring"}] * len(files) if tag == pipeline_tag else honest(tag, model, files)
+
+    monkeypatch.setattr(reload, "answers_in_a_new_process", dishonest)
+    with pytest.raises(ValueError, match=rf"{file}.*a red herring.*must be equal"):
         run()

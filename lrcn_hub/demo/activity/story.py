@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +15,14 @@ from transformers import AutoModel, AutoProcessor
 from lrcn_hub.data.videos import read_frames
 from lrcn_hub.demo.activity.baselines import Shuffled, with_weights_of
 from lrcn_hub.demo.activity.watching import Watched, watch_in_a_row
-from lrcn_hub.demo.reload import answers_in_a_new_process
+from lrcn_hub.demo.outcomes import last_step, read_answers, read_history
+from lrcn_hub.demo.reload import check_equal_in_a_new_process
 from lrcn_hub.demo.stages import stage
 from lrcn_hub.scoring.recognition import score_classes
 from lrcn_hub.tasks import Task
 from lrcn_hub.training.evaluation import evaluate_table
 from lrcn_hub.training.recipe import Recipe, RunOptions
-from lrcn_hub.training.run import HISTORY_FILE, run
+from lrcn_hub.training.run import run
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -71,7 +71,7 @@ class ActivityPart:
             "scores": self.scores,
             "videos": self.counts,
             "parameters": self.parameters,
-            "steps": max((entry["step"] for entry in self.history), default=0),
+            "steps": last_step(self.history),
             "answers_equal_in_a_new_process": len(self.examples),
             "watched_frames": self.watched.frames,
             "watched_right": self.watched.right,
@@ -91,13 +91,15 @@ def tell_activity(task: Task, recipe: Recipe, folders: Mapping[str, Path]) -> Ac
     tables = result.tables or task.load_tables(options.data)
     model, processor = AutoModel.from_pretrained(result.folder), AutoProcessor.from_pretrained(result.folder)
     test = tables["test"]
-    answers = {name: read_answers(place / "evaluation" / "test") for name, place in folders.items()}
+    answers = {name: read_answers(place) for name, place in folders.items()}
     with stage("shuffled frames", f"Showing the recogniser the frames of {len(test)} videos in any order", seconds):
         answers["shuffled"] = _shuffled_answers(task, model, processor, test, options)
-        scores = {name: score_answers(said, test) for name, said in answers.items()}
+        scores = {name: score_answers(given, test) for name, given in answers.items()}
     with stage("reload", "Loading the recogniser in a new process, by pipeline('video-classification')", seconds):
         examples = _examples(answers[MODEL], test)
-        _check_equal(result.folder, examples)
+        said = {example.file: example.answer for example in examples}
+        check_equal_in_a_new_process("video-classification", "label", result.folder, said)
+        logger.info("its answers to %d videos are those from after training", len(said))
     with stage("watch", "Watching ten videos in a row, with an answer at every frame", seconds):
         watched = watch_in_a_row(model, processor, test, folder)
     _log_scores(scores)
@@ -111,17 +113,11 @@ def tell_activity(task: Task, recipe: Recipe, folders: Mapping[str, Path]) -> Ac
             "backbone": sum(p.numel() for p in model.encoder.parameters()),
         },
         state_numbers=2 * model.config.num_layers * model.config.hidden_size,
-        history=[json.loads(line) for line in (result.folder / HISTORY_FILE).read_text("utf-8").splitlines()],
+        history=read_history(result.folder),
         examples=examples,
         watched=watched,
         seconds=seconds,
     )
-
-
-def read_answers(folder: Path) -> list[dict[str, Any]]:
-    """Read the answers that an evaluation wrote to `folder`."""
-    lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["prediction"] for line in lines]
 
 
 def score_answers(answers: list[dict[str, Any]], table: Dataset) -> Scores:
@@ -159,17 +155,6 @@ def _examples(answers: list[dict[str, Any]], table: Dataset) -> list[VideoExampl
         )
         for row, answer in zip(rows, answers, strict=False)
     ]
-
-
-def _check_equal(model: Path, examples: list[VideoExample]) -> None:
-    said = answers_in_a_new_process("video-classification", model, [example.file for example in examples])
-    for answer, example in zip(said, examples, strict=True):
-        if answer["label"] != example.answer:
-            raise ValueError(
-                f"{example.file}: after training the model said {example.answer!r}, loaded in a new process "
-                f"{answer['label']!r}; they must be equal"
-            )
-    logger.info("its answers to %d videos are those from after training", len(examples))
 
 
 def _log_scores(scores: Mapping[str, Scores]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +13,13 @@ from transformers import AutoModel, AutoProcessor
 from lrcn_hub.data.moving_shapes import Scene, human_caption, oracle_caption
 from lrcn_hub.demo.captioning.baselines import describe_pictures, nearest, picture_blind_caption
 from lrcn_hub.demo.captioning.judging import MODEL, Scores, judge
-from lrcn_hub.demo.reload import answers_in_a_new_process
+from lrcn_hub.demo.outcomes import last_step, read_answers, read_history
+from lrcn_hub.demo.reload import check_equal_in_a_new_process
 from lrcn_hub.demo.stages import stage
+from lrcn_hub.models.processing_lrcn import as_written
 from lrcn_hub.tasks import Task
 from lrcn_hub.training.recipe import Recipe
-from lrcn_hub.training.run import HISTORY_FILE, run
+from lrcn_hub.training.run import run
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -65,7 +66,7 @@ class Part:
             "scores": self.scores,
             "pictures": self.counts,
             "parameters": self.parameters,
-            "steps": max((entry["step"] for entry in self.history), default=0),
+            "steps": last_step(self.history),
             "captions_equal_in_a_new_process": len(self.examples),
             "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
         }
@@ -82,14 +83,15 @@ def tell(task: Task, recipe: Recipe, split: str, folder: Path) -> Part:
         tables = result.tables or task.load_tables(recipe.options(task).data)
     model, processor = AutoModel.from_pretrained(result.folder), AutoProcessor.from_pretrained(result.folder)
     test = tables["test"]
-    captions = {MODEL: read_predictions(result.folder / "evaluation" / "test")}
+    captions = {MODEL: read_answers(result.folder)}
     with stage("baselines", f"Asking baselines about the same {len(test)} held-out pictures", seconds):
         captions |= _baseline_captions(model, processor, tables, recipe.sections["training"]["seed"])
         scores = _judge_all(captions, test)
     with stage("reload", "Loading the exported model in a new process, by pipeline('image-to-text')", seconds):
         examples = _examples(captions, test, folder / "pictures")
-        said = answers_in_a_new_process("image-to-text", result.folder, [example.file for example in examples])
-        _check_equal([answer["generated_text"] for answer in said], examples)
+        said = {example.file: example.caption for example in examples}
+        check_equal_in_a_new_process("image-to-text", "generated_text", result.folder, said)
+        logger.info("its captions of %d pictures are those from after training", len(said))
     _log_scores(scores)
     return Part(
         split=split,
@@ -100,15 +102,10 @@ def tell(task: Task, recipe: Recipe, split: str, folder: Path) -> Part:
             "captioner": sum(p.numel() for p in model.parameters()),
             "backbone": sum(p.numel() for p in model.encoder.parameters()),
         },
-        history=_read_lines(result.folder / HISTORY_FILE),
+        history=read_history(result.folder),
         examples=examples,
         seconds=seconds,
     )
-
-
-def read_predictions(folder: Path) -> list[str]:
-    """Read the captions that a run's evaluation wrote to `folder`."""
-    return [row["prediction"] for row in _read_lines(folder / "predictions.jsonl")]
 
 
 def _baseline_captions(model: Any, processor: Any, tables: Mapping[str, Dataset], seed: int) -> dict[str, list[str]]:
@@ -140,19 +137,9 @@ def _examples(captions: Mapping[str, list[str]], table: Dataset, folder: Path) -
     for number, row in enumerate(table.select(range(min(SHOWN, len(table))))):
         file = folder / f"{row['id']}.png"
         row["image"].save(file)
-        said = captions[MODEL][number], row["captions"], captions["nearest_by_feature"][number]
+        said = as_written(captions[MODEL][number]), row["captions"], captions["nearest_by_feature"][number]
         examples.append(Example(file, *said, Scene.from_json(row["scene"])))
     return examples
-
-
-def _check_equal(said: list[str], examples: list[Example]) -> None:
-    for caption, example in zip(said, examples, strict=True):
-        if caption != example.caption:
-            raise ValueError(
-                f"{example.file}: after training the model said {example.caption!r}, loaded in a new process "
-                f"{caption!r}; they must be equal"
-            )
-    logger.info("its captions of %d pictures are those from after training", len(said))
 
 
 def _log_scores(scores: Mapping[str, Scores]) -> None:
@@ -160,7 +147,3 @@ def _log_scores(scores: Mapping[str, Scores]) -> None:
     for name, values in scores.items():
         shares = values["objects_right"], values["relation_right"]
         logger.info("%-20s %14.1f%% %14.1f%% %9.2f", name, *(100 * share for share in shares), values["cider_d"])
-
-
-def _read_lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +17,15 @@ from lrcn_hub.data.videos import read_frames
 from lrcn_hub.demo.narration.judging import FLOORS, FRAMES, SHUFFLED, VARIANTS, Scores, judge_events, judge_scenes
 from lrcn_hub.demo.narration.live import Narrated, narrate_in_a_row
 from lrcn_hub.demo.narration.shuffling import shuffled_frames
+from lrcn_hub.demo.outcomes import last_step, read_answers, read_history
 from lrcn_hub.demo.plans import Plan
-from lrcn_hub.demo.reload import answers_in_a_new_process
+from lrcn_hub.demo.reload import check_equal_in_a_new_process
 from lrcn_hub.demo.stages import stage
 from lrcn_hub.models.nodes_lrcn import Nodes
+from lrcn_hub.models.processing_lrcn import as_written
 from lrcn_hub.sentences.floors import nearest_sentences, template_sentences
 from lrcn_hub.training.evaluation import evaluate_table
-from lrcn_hub.training.run import HISTORY_FILE, run
+from lrcn_hub.training.run import run
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -101,7 +102,7 @@ def tell_narration(plans: Mapping[str, Plan]) -> NarrationPart:
     model, processor = AutoModel.from_pretrained(result.folder), AutoProcessor.from_pretrained(result.folder)
     test = tables["test"]
     with stage("shuffled frames", f"Showing the narrator the frames of {len(test)} scenes in any order", seconds):
-        said = {FRAMES: read_sentences(plan.folder)}
+        said = {FRAMES: read_answers(plan.folder)}
         accelerator = Accelerator(cpu=options.training.use_cpu)
         model.to(accelerator.device)
         with shuffled_frames(model):
@@ -112,7 +113,9 @@ def tell_narration(plans: Mapping[str, Plan]) -> NarrationPart:
         }
     with stage("reload", "Loading the narrator in a new process, by pipeline('video-to-text')", seconds):
         examples = _examples(said[FRAMES], test)
-        _check_equal(result.folder, examples)
+        shown = {example.file: example.sentence for example in examples}
+        check_equal_in_a_new_process("video-to-text", "generated_text", result.folder, shown)
+        logger.info("its sentences about %d scenes are those from after training", len(shown))
     with stage("narrate", "Narrating scenes in a row, live, with subtitles", seconds):
         narrated = narrate_in_a_row(model, processor, test, plan.folder.parent)
     _log_scores(events, scenes)
@@ -123,8 +126,8 @@ def tell_narration(plans: Mapping[str, Plan]) -> NarrationPart:
         scenes=scenes,
         counts={"events": event_rows, "scenes": {name: len(table) for name, table in tables.items()}},
         parameters=_parameters(plans),
-        steps={name: _steps(plan.folder) for name, plan in plans.items()},
-        history=_history(plan.folder),
+        steps={name: last_step(read_history(plan.folder)) for name, plan in plans.items()},
+        history=read_history(plan.folder),
         examples=examples,
         narrated=narrated,
         seconds=seconds,
@@ -136,7 +139,7 @@ def _judge_nodes(plans: Mapping[str, Plan]) -> tuple[dict[str, Scores], dict[str
     plan = plans[VARIANTS[0]]
     tables = plan.task.load_tables(plan.recipe.options(plan.task).data)
     test = tables["test"]
-    said = {name: read_sentences(plans[name].folder) for name in VARIANTS if name in plans}
+    said = {name: read_answers(plans[name].folder) for name in VARIANTS if name in plans}
     said |= floor_sentences(tables["train"], test)
     scores = {
         name: judge_events(sentences, test["sentences"][:], test["true_nodes"][:]) for name, sentences in said.items()
@@ -151,19 +154,13 @@ def floor_sentences(train: Dataset, test: Dataset) -> dict[str, list[str]]:
     return dict(zip(FLOORS, (nearest_sentences(train, test), filled), strict=True))
 
 
-def read_sentences(folder: Path) -> list[str]:
-    """Read what a training in `folder` left of its answers to the test rows."""
-    lines = (folder / "evaluation" / "test" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["prediction"] for line in lines]
-
-
 def _examples(sentences: list[str], table: Dataset) -> list[SceneExample]:
     rows = table.select(range(min(SHOWN, len(table))))
     return [
         SceneExample(
             file=Path(row["video"]),
             frames=read_frames(row["video"]),
-            sentence=sentence,
+            sentence=as_written(sentence),
             references=row["sentences"],
             in_order=check_narration(sentence, row["true_nodes"]).order_right,
         )
@@ -171,30 +168,11 @@ def _examples(sentences: list[str], table: Dataset) -> list[SceneExample]:
     ]
 
 
-def _check_equal(model: Path, examples: list[SceneExample]) -> None:
-    said = answers_in_a_new_process("video-to-text", model, [example.file for example in examples])
-    for answer, example in zip(said, examples, strict=True):
-        if answer["generated_text"] != example.sentence:
-            raise ValueError(
-                f"{example.file}: after training the model said {example.sentence!r}, loaded in a new process "
-                f"{answer['generated_text']!r}; they must be equal"
-            )
-    logger.info("its sentences about %d scenes are those from after training", len(examples))
-
-
 def _parameters(plans: Mapping[str, Plan]) -> dict[str, int]:
     return {
         name: sum(weights.numel() for weights in AutoModel.from_pretrained(plan.folder).parameters())
         for name, plan in plans.items()
     }
-
-
-def _history(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / HISTORY_FILE).read_text("utf-8").splitlines()]
-
-
-def _steps(folder: Path) -> int:
-    return max((entry["step"] for entry in _history(folder)), default=0)
 
 
 def _log_scores(events: Mapping[str, Scores], scenes: Mapping[str, Scores]) -> None:
