@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from tqdm import tqdm
 
 from lrcn_hub.judging.key import Ballot, Key
+from lrcn_hub.models.processing_lrcn import as_written
 
 
 def draw_lots(answers: Mapping[str, Mapping[str, str]], number: int, seed: int) -> Key:
@@ -46,11 +47,11 @@ def draw_lots(answers: Mapping[str, Mapping[str, str]], number: int, seed: int) 
 
 
 def evened(caption: str) -> str:
-    """Write a caption as all are shown: with a large first letter and without a full stop at its end.
+    """Write a caption as all are shown: a large first letter, no blank before punctuation, no full stop at its end.
 
-    Trained captioners write neither; who is a person could be told by these alone.
+    Trained captioners do otherwise; who is a person could be told by these alone.
     """
-    text = " ".join(caption.split()).removesuffix(".").rstrip()
+    text = as_written(" ".join(caption.split())).removesuffix(".").rstrip()
     return text[:1].upper() + text[1:]
 
 

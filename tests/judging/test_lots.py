@@ -53,6 +53,7 @@ def test_pictures_are_drawn_from_all_that_every_system_answered():
 def test_captions_are_written_alike():
     assert evened("  a red\tsquare .") == "A red square"
     assert evened("A dog, an ox...") == "A dog, an ox.."
+    assert evened("a dog , an ox") == evened("A dog, an ox.") == "A dog, an ox"
     assert evened("éclair") == "Éclair"
     assert evened(" ") == ""
 
