@@ -17,7 +17,7 @@ LONGEST_SIDE = 360  # pixels of a picture on a card: 50 of them are about 1 MB
 LOSSLESS_SIDE = 128  # JPEG smears drawings this small, and PNG has room for them
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 34, 8, 10, 24  # room around the bars, for the axes' numbers
-LABELS = 12  # below the bars, at most
+LETTER = 6.6  # how wide one is, about
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)  # between lines across, of which there are four or five
 
 
@@ -52,7 +52,8 @@ def lay_out(histogram: Histogram) -> Bars:
             x = LEFT + room * (place + 0.1) + group * thickness
             told = f"{name}, {label}: {share:.1%}"
             bars.append((group, x, HEIGHT - BOTTOM - depth * share, thickness, depth * share, told))
-    every = math.ceil(len(histogram.bins) / LABELS)
+    longest = LETTER * (1 + max(map(len, histogram.bins), default=0))
+    every = math.ceil(longest / room)
     return Bars(
         histogram.title,
         bars,

@@ -12,7 +12,7 @@ from lrcn_hub.scoring import CaptionVariety, caption_variety, new_ngram_shares, 
 BINS = 20
 """Of lengths, at most."""
 PEOPLE = "people"
-NEW_BINS = ("none", *(f"to {tenth}0 %" for tenth in range(1, 11)))
+NEW_BINS = ("0%", *(f"\u2264{tenth}0%" for tenth in range(1, 11)))
 
 
 def spread_sections(evaluation: Evaluation, column: str) -> list[ReportSection]:
@@ -23,13 +23,15 @@ def spread_sections(evaluation: Evaluation, column: str) -> list[ReportSection]:
         groups["other run"] = evaluation.other.predictions
     training = None
     if evaluation.training_table is not None:
-        training = [sentence for several in evaluation.training_table[column] for sentence in several]
+        training = list({sentence for several in evaluation.training_table[column][:] for sentence in several})
     everybody = groups | {PEOPLE: [sentence for several in references for sentence in several]}
     histograms = [length_histogram(everybody)]
     if training is not None:
         histograms.append(novelty_histogram(groups, training))
     figures = _figures({name: caption_variety(said, training) for name, said in groups.items()}, column)
     text = f"Of people, one of the {column} of each row is counted; of lengths, all."
+    if training is not None:
+        text += " New is a run of four words that no training sentence has."
     return [ReportSection("How long, how different, how new", text, figures, histograms)]
 
 
@@ -59,7 +61,7 @@ def novelty_histogram(groups: Mapping[str, Sequence[str]], training: Iterable[st
         new = every[start : start + len(said)]
         tenths = np.ceil(new[~np.isnan(new)] * 10 - 1e-9).astype(int)
         shares[name], start = _shares(tenths, len(NEW_BINS)), start + len(said)
-    return Histogram("Runs of four words that are new: how much of a sentence", NEW_BINS, shares)
+    return Histogram("How much of a sentence is new", NEW_BINS, shares)
 
 
 def _figures(found: Mapping[str, CaptionVariety], column: str) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
+from lrcn_hub.models.images_lrcn import open_image
 from lrcn_hub.reporting import Evaluation, ReportPage, ReportSection
 from lrcn_hub.scoring.bootstrap import bootstrap_interval, mean_of_rows, paired_bootstrap
 from lrcn_hub.scoring.recognition import confusion_matrix, score_classes, score_early
@@ -56,7 +56,7 @@ def report_page(evaluation: Evaluation) -> ReportPage:
         ("How early videos are recognised", "What is known after a part of each video.", EARLY),
     ]
     sections = [
-        ReportSection(title, pictures=[(meaning, Image.open(evaluation.folder / f"{name}.png"))])
+        ReportSection(title, pictures=[(meaning, open_image(evaluation.folder / f"{name}.png"))])
         for title, meaning, name in drawings
         if (evaluation.folder / f"{name}.png").is_file()
     ]

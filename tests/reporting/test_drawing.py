@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -16,6 +16,7 @@ from lrcn_hub.reporting.drawing import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
 
+@settings(deadline=None)
 @given(SHARES, st.integers(1, 3))
 def test_a_bar_is_as_high_as_its_share_and_within_the_axes(shares, groups):
     drawn = lay_out(
@@ -32,14 +33,16 @@ def test_a_bar_is_as_high_as_its_share_and_within_the_axes(shares, groups):
         assert told.startswith(f"{group}, bin {place}: {shares[place]:.1%}")
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 3))
-def test_bars_stand_apart_in_order_and_few_have_a_label(bins, groups):
+def test_bars_stand_apart_in_order_and_labels_do_not_meet(bins, groups):
     names = [str(place) for place in range(bins)]
     drawn = lay_out(Histogram("t", names, {str(group): [0.5] * bins for group in range(groups)}))
     bars = sorted(drawn.bars, key=lambda bar: bar[1])
     assert all(one[1] + one[3] <= other[1] + 1e-6 for one, other in itertools.pairwise(bars))
     assert [bar[0] for bar in bars] == [place % groups for place in range(bins * groups)]
-    assert 1 <= len(drawn.x_ticks) <= 12
+    places = [x for x, _ in drawn.x_ticks]
+    assert places and all(other - one >= 5 * len(names[-1]) for one, other in itertools.pairwise(places))
 
 
 def test_nothing_at_all_can_be_drawn():

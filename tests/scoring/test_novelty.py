@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrcn_hub.scoring import new_ngram_shares
@@ -12,6 +12,7 @@ from lrcn_hub.scoring import new_ngram_shares
 SENTENCES = st.lists(st.sampled_from("abc"), max_size=9).map(" ".join)
 
 
+@settings(deadline=None)
 @given(st.lists(SENTENCES, min_size=1, max_size=5), st.lists(SENTENCES, max_size=5), st.integers(1, 4))
 def test_a_share_is_what_looking_every_run_up_gives(captions, training, order):
     for caption, found in zip(captions, new_ngram_shares(captions, training, order), strict=True):

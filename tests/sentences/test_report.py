@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets import Dataset
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -65,6 +65,7 @@ def test_the_best_and_the_worst_stand_in_order_with_what_scoring_gives_each(judg
             assert list(card.references) == REFERENCES[row] and card.picture.size == (8, 8)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(1, 8))
 def test_no_row_is_both_best_and_worst_and_ties_go_to_the_first(scores, shown):
     best, worst = best_and_worst(np.array(scores, float), shown)
