@@ -83,23 +83,37 @@ class LrcnVideoProcessor(BaseVideoProcessor):
 
     def resized(self, frames: Tensor) -> Tensor:
         """Resize frames, uint8 (T, 3, h, w), as `size` says."""
-        return self._scaled(frames, self.size) if self.do_resize else frames
+        return self._scaled(frames, self.size, self.resample, self.antialias) if self.do_resize else frames
 
     def warped(self, frames: Tensor) -> Tensor:
         """Resize whole frames (T, 3, h, w) to what is otherwise cut out of them."""
-        return self._scaled(frames, self.crop_size)
+        return self._scaled(frames, self.crop_size, self.resample, self.antialias)
 
     def normalized(self, frames: Tensor) -> Tensor:
         """Scale and shift the values of frames (T, 3, H, W), and put the channels in the network's order."""
-        x = self.rescale_and_normalize(
-            frames,
-            self.do_rescale,
-            self.rescale_factor,
-            self.do_normalize,
-            tuple(self.image_mean),
-            tuple(self.image_std),
+        values = (self.do_rescale, self.rescale_factor, self.do_normalize, self.image_mean, self.image_std)
+        return self._network_values(frames, self.channel_order, *values)
+
+    def _network_values(
+        self,
+        x: Tensor,
+        channel_order: str,
+        do_rescale: bool,
+        rescale_factor: float,
+        do_normalize: bool,
+        image_mean: Any,
+        image_std: Any,
+    ) -> Tensor:
+        """Do what `normalized` does, channels last in memory."""
+        mean, std = tuple(image_mean), tuple(image_std)
+        if channel_order == "bgr":
+            x, mean, std = x.flip(-3), mean[::-1], std[::-1]
+        rows = x.permute(0, 2, 3, 1).flatten(2)  # (T, H, W * 3): a loop over whole rows is faster than over 3 channels
+        width = x.shape[-1]
+        rows = self.rescale_and_normalize(
+            rows[..., None, None], do_rescale, rescale_factor, do_normalize, mean * width, std * width
         )
-        return x.flip(-3) if self.channel_order == "bgr" else x
+        return rows[..., 0, 0].unflatten(2, (width, -1)).permute(0, 3, 1, 2)
 
     def sample_frames(self, metadata: VideoMetadata, num_frames: int | None = None, **kwargs: Any) -> np.ndarray:
         """Choose the `num_frames` successive frames in the middle, or all there are of a shorter video."""
@@ -117,9 +131,11 @@ class LrcnVideoProcessor(BaseVideoProcessor):
             )
         return _decode(os.fspath(video_url_or_urls), sample_indices_fn)
 
-    def _scaled(self, x: Tensor, size: SizeDict) -> Tensor:
+    def _scaled(self, x: Tensor, size: SizeDict, resample: Any, antialias: bool) -> Tensor:
+        if tuple(x.shape[-2:]) == (size.height, size.width):
+            return x
         # Whole grey levels as in Pillow and timm, or exact values as in the authors' code.
-        return self.resize(x if self.antialias else x.float(), size, self.resample, antialias=self.antialias)
+        return self.resize(x if antialias else x.float(), size, resample, antialias=antialias)
 
     def _preprocess(
         self,
@@ -142,11 +158,11 @@ class LrcnVideoProcessor(BaseVideoProcessor):
         clips = []
         for x in videos:
             if do_resize:
-                x = self.resize(x if antialias else x.float(), size, resample, antialias=antialias)
+                x = self._scaled(x, size, resample, antialias)
             if do_center_crop:
                 x = tvF.center_crop(x, [crop_size.height, crop_size.width])
-            x = self.rescale_and_normalize(x, do_rescale, rescale_factor, do_normalize, image_mean, image_std)
-            clips.append(x.flip(-3) if channel_order == "bgr" else x)
+            values = (do_rescale, rescale_factor, do_normalize, image_mean, image_std)
+            clips.append(self._network_values(x, channel_order, *values))
         return BatchFeature(pad_clips(clips), tensor_type=return_tensors)
 
 

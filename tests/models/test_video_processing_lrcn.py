@@ -34,6 +34,20 @@ def test_frames_are_cut_from_the_middle_less_the_mean_in_bgr():
     assert batch["frame_mask"].tolist() == [[True] * 5]
 
 
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+@pytest.mark.parametrize("planes", [False, True])
+def test_values_are_scaled_and_shifted_channel_by_channel_however_pictures_lie_in_memory(order, planes):
+    mean, std = (0.2, 0.5, 0.7), (0.3, 0.6, 1.5)
+    options = {"channel_order": order, "rescale_factor": 1 / 255, "image_mean": mean, "image_std": std}
+    frames = np.random.RandomState(2).randint(0, 256, (2, 48, 64, 3), dtype=np.uint8)
+    pictures = torch.from_numpy(frames.copy()).permute(0, 3, 1, 2)
+    pictures = pictures.contiguous() if planes else pictures
+    found = LrcnVideoProcessor(**PLAIN, **options)(pictures, return_tensors="pt")["pixel_values"][0]
+    expected = ((frames / 255 - mean) / std)[:, 4:44, 12:52, :: -1 if order == "bgr" else 1]
+    assert np.allclose(found.permute(0, 2, 3, 1), expected, atol=1e-5) and found.dtype == torch.float32
+    assert np.array_equal(pictures.permute(0, 2, 3, 1), frames)  # what was given is as it was
+
+
 def test_clips_of_different_lengths_are_filled_up_and_masked():
     frames = [np.full((length, 48, 64, 3), 9, np.uint8) for length in (2, 4)]
     batch = LrcnVideoProcessor(**PLAIN)(frames, return_tensors="pt")

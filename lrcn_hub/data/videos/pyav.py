@@ -23,6 +23,9 @@ VideoSource = str | os.PathLike[str]
 
 WITHOUT_TIMES = "avi"  # stores frames in the order of decoding, and its time stamps count in that order
 
+# Else PyAV starts threads anew to convert each frame, which costs more than they save; PyAV 16 knows no other way.
+_ONE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.partition(".")[0]) >= 17 else {}
+
 
 @dataclass
 class OpenVideo:
@@ -98,7 +101,7 @@ def open_video(source: VideoSource, **options: Any) -> Iterator[OpenVideo]:
 
 def upright(frame: VideoFrame) -> np.ndarray:
     """Convert a decoded frame to RGB, uint8 (height, width, 3), turned as its rotation metadata ask."""
-    return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+    return np.rot90(frame.to_ndarray(format="rgb24", **_ONE_THREAD), round(frame.rotation / 90))
 
 
 def refuse_cut_short(path: VideoSource) -> None:
