@@ -12,6 +12,7 @@ from transformers.image_processing_base import ImageProcessingMixin
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from .configuration_lrcn import GivenFeaturesConfig
+from .packed_convolutions_lrcn import PackedConvolutions
 from .stream_state_lrcn import THUMBNAIL
 
 Frames: TypeAlias = Tensor | np.ndarray | Sequence[Any]
@@ -37,6 +38,7 @@ class LrcnLiveSession:
     ):
         check_above_zero(batch_size=batch_size, frames_per_second=frames_per_second, max_batch=max_batch)
         self.model, self.max_batch = model, max_batch
+        self._convolutions = PackedConvolutions()
         self.processor = getattr(processor, "video_processor", processor)
         self.scene_threshold, self.frames_per_second = scene_threshold, frames_per_second
         self.sees_features = model.config.backbone_config.model_type == GivenFeaturesConfig.model_type

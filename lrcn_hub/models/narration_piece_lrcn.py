@@ -103,7 +103,8 @@ class NarrationPiece:
             self._prepare(wanted)
             encoder = self.session.model.encoder
             pixel_values = torch.stack([self.pixel_values[place] for place in wanted])[None]
-            features = encoder.look(pixel_values.to(self.session._state.encoded.device))[0]
+            with self.session._convolutions:
+                features = encoder.look(pixel_values.to(self.session._state.encoded.device))[0]
             self.features |= dict(zip(wanted, features, strict=True))
 
     def _watch(self, wave: list[int]) -> None:

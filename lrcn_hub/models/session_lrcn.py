@@ -50,7 +50,8 @@ class LrcnSession(LrcnLiveSession):
     - `frames_per_second` makes time stamps where `push` is given none.
     - `max_batch`: frames that go through the backbone at once.
 
-    On a CPU the backbone's weights are laid out channels-last, which changes no value.
+    On a CPU the backbone's weights are laid out channels-last, and convolutions read copies of theirs
+    (`PackedConvolutions`), which changes no value.
 
     Raises ValueError for options that contradict one another, or a state of another model.
     """
@@ -125,7 +126,8 @@ class LrcnSession(LrcnLiveSession):
     def _push(self, frames: list[Tensor], rows: list[int], times: list[float | None]) -> list[FrameResult]:
         with torch.inference_mode():
             pixel_values = self._pixel_values(frames).to(self.model.classifier.weight.device)
-            features = self.model.encode(pixel_values[None])[0]
+            with self._convolutions:
+                features = self.model.encode(pixel_values[None])[0]
             cuts = self._scene_changes(pixel_values, rows)
             probabilities = self._recur(features, rows, cuts)
         found = zip(rows, times, cuts, probabilities.clone(), strict=True)  # a clone is a normal tensor again
