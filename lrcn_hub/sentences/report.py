@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrcn_hub.models.processing_lrcn import as_written
 from lrcn_hub.reporting.content import Card, Evaluation, ReportPage, ReportSection
 from lrcn_hub.scoring import CaptionScores, compare_captions, score_each_caption
 from lrcn_hub.sentences.spread import spread_sections
@@ -88,7 +89,7 @@ class _Gallery:
         except (OSError, ValueError) as error:  # the sentence can be read without it
             logger.warning("the report goes without a picture of %s: %s", row["id"], error)
             picture = None
-        answers = [(one.sentences[number], one.remark(number, alone=len(said) == 1)) for one in said]
+        answers = [(as_written(one.sentences[number]), one.remark(number, alone=len(said) == 1)) for one in said]
         return Card(str(row["id"]), answers, row[self.column], picture)
 
 

@@ -11,6 +11,7 @@ from lrcn_hub.testing.contract import (
     check_task,
 )
 from lrcn_hub.testing.objectives import check_built_objectives, check_objectives
+from lrcn_hub.testing.report import check_report
 
 __all__ = [
     "check_batches",
@@ -20,6 +21,7 @@ __all__ = [
     "check_objectives",
     "check_parameter_groups",
     "check_predictions",
+    "check_report",
     "check_save_and_load",
     "check_tables",
     "check_task",

@@ -15,6 +15,7 @@ from transformers import AutoProcessor
 from lrcn_hub.contract import contract_faults
 from lrcn_hub.tasks import Batch, Rows, Task
 from lrcn_hub.testing.objectives import IGNORED_LABEL, check_built_objectives, check_objectives
+from lrcn_hub.testing.report import check_report
 from lrcn_hub.testing.trials import calling, equal, seed_everything
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def check_task(
     options = SimpleNamespace(data=data_options, model=model_options, objective=objective_options)
     check_built_objectives(task, model, batch, processor, {**tables, "train": train}, options)
     predictions = check_predictions(task, model, processor, held_out, data_options, evaluation_options)
-    check_metrics(task, predictions, held_out, evaluation_options)
+    metrics = check_metrics(task, predictions, held_out, evaluation_options)
+    check_report(task, predictions, metrics, held_out, {"train": train}, evaluation_options, folder / "evaluation")
     check_save_and_load(task, model, processor, held_out, folder, data_options, evaluation_options)
 
 

@@ -120,6 +120,14 @@ def test_a_picture_that_cannot_be_read_costs_a_warning_and_no_card(judged, caplo
     assert "without a picture of row-0: the disk is gone" in caplog.text
 
 
+def test_punctuation_stands_as_people_write_it_and_scores_see_the_words(judged):
+    said = ["a red circle , small .", *OURS[1:]]
+    page = sentence_page(judged(said), "captions", red)
+    card = next(card for part in page.sections for card in part.cards if card.name == "row-0")
+    score = score_each_caption(said, REFERENCES).each["cider_d"][0]
+    assert card.answers == [("a red circle, small.", f"CIDEr-D {score:.2f}")]
+
+
 def test_a_single_row_is_shown_once(judged):
     page = sentence_page(judged(["a red circle"], references=REFERENCES[:1]), "captions", red)
     assert [part.title for part in page.sections if part.cards] == ["Best captions"]

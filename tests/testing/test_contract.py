@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from lrcn_hub.reporting import Histogram, ReportPage, ReportSection
 from lrcn_hub.tasks import ParameterGroup, model_loss
 from lrcn_hub.testing import check_task
 
@@ -185,6 +186,26 @@ class NoNumber(Counting):
         return {"mean_error": float("nan")}
 
 
+class ReportFails(Counting):
+    def write_report(self, predictions, table, options, folder):
+        (folder / "there" / "is" / "no folder").write_text("x")
+
+
+class PageFails(Counting):
+    def report_page(self, evaluation):
+        return evaluation.other.answers if evaluation.other else super().report_page(evaluation)
+
+
+class PageIsText(Counting):
+    def report_page(self, evaluation):
+        return "<h1>Dots</h1>"
+
+
+class PageCannotBeDrawn(Counting):
+    def report_page(self, evaluation):
+        return ReportPage(sections=[ReportSection("Dots", histograms=[Histogram("dots", ["1", "2"], {"a": [0.5]})])])
+
+
 class ForgetfulModel(counting.Counter):
     """Its answers depend on what is not saved with it."""
 
@@ -257,6 +278,10 @@ def test_an_odd_number_of_rows_and_a_single_one_pass(tmp_path):
         (BuilderFails, "the builder of objective 'late' fails: AttributeError"),
         (FailsInTheEnd, "objective 'slowing' at the end of training gives inf"),
         (NoModel, "build_model fails: OSError: no weights"),
+        (ReportFails, "write_report fails: FileNotFoundError"),
+        (PageFails, "report_page beside another run fails: AttributeError: 'OtherRun'"),
+        (PageIsText, "report_page gives str; it must be a ReportPage"),
+        (PageCannotBeDrawn, "drawing what report_page gives fails: ValueError"),
         (TooFewAnswers, "predict gives 3 answers for 4 rows"),
         (TensorAnswer, "predict gives Tensor; it must be a list"),
         (UnpicklableAnswer, "pickling predictions, to send them between processes, fails"),
