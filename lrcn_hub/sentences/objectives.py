@@ -73,16 +73,16 @@ class ScheduledSampling:
 class SelfCritical:
     """Self-critical sequence training (Rennie et al., 2017): make likelier what scores better than a baseline.
 
-    Of each row `num_samples` sentences are drawn. The loss is minus the sum over their words of log p times what the
-    sentence's reward is above the baseline: that of the model's own greedy sentence ("greedy"), or the mean reward of
-    the row's other sentences ("others"; Luo, 2020). `likelihood_weight` times the likelihood of what people said is
+    Of each row `samples_per_row` sentences are drawn. The loss is minus the sum over their words of log p times what
+    the sentence's reward is above the baseline: that of the model's own greedy sentence ("greedy"), or the mean reward
+    of the row's other sentences ("others"; Luo, 2020). `likelihood_weight` times the likelihood of what people said is
     added, so that what is not rewarded is not forgotten either.
     """
 
     def __init__(
-        self, reward: Reward, baseline: str, num_samples: int, max_words: int, likelihood_weight: float = 0.0
+        self, reward: Reward, baseline: str, samples_per_row: int, max_words: int, likelihood_weight: float = 0.0
     ):
-        self.reward, self.baseline, self.num_samples, self.max_words = reward, baseline, num_samples, max_words
+        self.reward, self.baseline, self.samples_per_row, self.max_words = reward, baseline, samples_per_row, max_words
         self.likelihood_weight = likelihood_weight
 
     def __call__(self, model: torch.nn.Module, batch: Batch, items_in_batch: Items) -> Tensor:
@@ -90,12 +90,14 @@ class SelfCritical:
         index_name, captions_of = next(iter(index.items()))
         with at_rest(bare), torch.no_grad():
             encoded = _encode(bare, batch)
-            numbers = random_numbers(batch["seeds"].tolist(), [1] * len(encoded), self.num_samples, self.max_words)
+            numbers = random_numbers(batch["seeds"].tolist(), [1] * len(encoded), self.samples_per_row, self.max_words)
             drawn = draw_sentences(bare, encoded[:, 0], numbers.to(labels.device))
             advantages = self._advantages(bare, encoded, drawn, batch["references"])
-        rows = torch.arange(len(encoded), device=labels.device).repeat_interleave(self.num_samples)
+        rows = torch.arange(len(encoded), device=labels.device).repeat_interleave(self.samples_per_row)
         # A row counts as often as it has captions, which `items_in_batch` counts the words of.
-        weights = advantages.flatten() * torch.bincount(captions_of, minlength=len(encoded))[rows] / self.num_samples
+        weights = (
+            advantages.flatten() * torch.bincount(captions_of, minlength=len(encoded))[rows] / self.samples_per_row
+        )
         if self.likelihood_weight:
             drawn, rows = _one_below_the_other(drawn, labels), torch.cat([rows, captions_of])
             weights = torch.cat([weights, weights.new_full((len(labels),), self.likelihood_weight)])
@@ -115,7 +117,7 @@ class SelfCritical:
         """How much better each row's drawn sentences (rows N, T) are than the baseline: (rows, N)."""
         rewards = self.reward(drawn, references)
         if self.baseline == "others":
-            return (rewards - rewards.mean(dim=1, keepdim=True)) * self.num_samples / (self.num_samples - 1)
+            return (rewards - rewards.mean(dim=1, keepdim=True)) * self.samples_per_row / (self.samples_per_row - 1)
         greedy = model.generate(
             encoder_outputs=BaseModelOutput(encoded), max_new_tokens=self.max_words, num_beams=1, do_sample=False
         )[:, 1:]

@@ -40,7 +40,7 @@ class SentenceObjectiveOptions:
     baseline: Literal["others", "greedy"] = "others"
     """self-critical: what a drawn sentence is to be better than, the mean of the other drawn ones, or what the model
     says when it is greedy."""
-    num_samples: int = 5
+    samples_per_row: int = 5
     """self-critical: sentences drawn for each row in a step."""
     end_counts: bool = True
     """self-critical: the end of a sentence counts as a word of it; without, a sentence that breaks off may pay."""
@@ -52,7 +52,8 @@ class SentenceObjectiveOptions:
         for name in ("smoothing", "own_words"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
-        if self.num_samples < 1 + (self.baseline == "others"):
+        if self.samples_per_row < 1 + (self.baseline == "others"):
             raise ValueError(
-                f"num_samples is {self.num_samples}; it must be at least 2 for the baseline 'others', 1 for 'greedy'"
+                f"samples_per_row is {self.samples_per_row}; it must be at least 2 for the baseline 'others' and 1 "
+                "for 'greedy'"
             )

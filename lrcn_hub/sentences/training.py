@@ -60,7 +60,7 @@ def sentence_objective_builders(column: str) -> dict[str, ObjectiveBuilder]:
         chosen = options.objective
         reward = Reward(processor.tokenizer, tables["train"][column], end_counts=chosen.end_counts)
         return SelfCritical(
-            reward, chosen.baseline, chosen.num_samples, options.data.max_length, chosen.likelihood_weight
+            reward, chosen.baseline, chosen.samples_per_row, options.data.max_length, chosen.likelihood_weight
         )
 
     return {

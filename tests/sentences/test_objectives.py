@@ -144,7 +144,7 @@ def test_a_batch_may_be_cut_between_rows(model, batch, objective):
         loss = ScheduledSampling(0.6)
         loss.progress = 1.0
     else:
-        loss = SelfCritical(reward, objective, num_samples=4, max_words=5)
+        loss = SelfCritical(reward, objective, samples_per_row=4, max_words=5)
     whole = gradients(model, loss(model, batch, 9))
     parts = sum(gradients(model, loss(model, row_of(batch, row), 9)) for row in (0, 1))
     assert torch.allclose(whole, parts, atol=1e-12)
@@ -171,7 +171,7 @@ def test_self_critical_gradients_are_those_of_the_expected_reward(baseline):
         "seeds": torch.arange(rows) * 2,
         "references": [["one"]] * rows,
     }
-    found = gradients(model, SelfCritical(reward, baseline, num_samples=2, max_words=2)(model, batch, rows))
+    found = gradients(model, SelfCritical(reward, baseline, samples_per_row=2, max_words=2)(model, batch, rows))
     assert (found - exact).norm() < 0.06 * exact.norm()
 
 
@@ -183,7 +183,7 @@ def test_likelihood_can_be_added_to_a_self_critical_loss(model, batch):
 
 def test_sentences_are_drawn_without_dropout_and_learnt_with_it(batch):
     model = make_model(dropout=0.5).train()
-    objective = SelfCritical(reward, "others", num_samples=3, max_words=4)
+    objective = SelfCritical(reward, "others", samples_per_row=3, max_words=4)
     drawn = []
     objective.reward = lambda sentences, references: drawn.append(sentences) or reward(sentences, references)
     torch.manual_seed(0)

@@ -73,8 +73,8 @@ def test_a_sentence_that_breaks_off_is_worth_less_only_where_the_end_counts(toke
     [
         ({"smoothing": 1.5}, "smoothing is 1.5; it must be from 0 to 1"),
         ({"own_words": -0.1}, "own_words is -0.1"),
-        ({"num_samples": 1}, "at least 2 for the baseline 'others'"),
-        ({"num_samples": 0, "baseline": "greedy"}, "1 for 'greedy'"),
+        ({"samples_per_row": 1}, "at least 2 for the baseline 'others'"),
+        ({"samples_per_row": 0, "baseline": "greedy"}, "1 for 'greedy'"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(values, message):
