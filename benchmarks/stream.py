@@ -1,14 +1,16 @@
 """What a live frame costs: `session.push` beside the bare backbone and beside re-running a window of 16 frames.
 
 One camera, one thread, LSTM of 256 units, 101 classes; ResNet-18 at 224 pixels (pooled) and CaffeNet at 227 (fc6), new
-weights, channels-last in all ways. Three ways answer at every frame:
+weights, channels-last in all ways, frames that are preprocessed already. These ways answer at every frame:
 
 - ours: ``session.push(frame)``: the backbone once, one recurrent step, the running decision;
-- backbone: the backbone once and nothing else, the bound;
-- window: the model on the last 16 frames, as models without a state are used.
+- backbone: the backbone once and nothing else, called as PyTorch has it;
+- window: the model on the last 16 frames, as models without a state are used;
+- pairs, fours: ``session.push`` of 2 or 4 frames at once, as a source that is behind is watched with ``--when-behind
+  batch``: still an answer for every frame, but late by 1 or 3 frames. The comparison is that of single frames.
 
 The ways take turns, so that a noisy machine hits all alike: a ratio is the median over the rounds of the ratio within
-one round, milliseconds are the smallest of all rounds.
+one round, milliseconds are the smallest of all rounds. Time is the processor's, of one thread.
 
     python benchmarks/stream.py [--rounds 7] [--frames 16] [--dtypes float32 bfloat16] [--json]
 """
@@ -65,15 +67,26 @@ def compare(network: str, dtype: torch.dtype, frames: int, rounds: int) -> dict[
         for frame in video[:frames]:
             session.push(frame)
 
+    def at_once(count: int) -> Callable[[], None]:
+        def push() -> None:
+            for some in video[:frames].split(count):
+                session.push(some)
+
+        return push
+
     @torch.inference_mode()
     def window() -> None:
         model(video[None, :WINDOW])
 
-    ms = measure({"backbone": (backbone, frames), "ours": (ours, frames), "window": (window, 1)}, rounds)
+    ways = {"backbone": (backbone, frames), "ours": (ours, frames), "window": (window, 1)}
+    ms = measure(ways | {"pairs": (at_once(2), frames), "fours": (at_once(4), frames)}, rounds)
     row: dict[str, object] = {"network": network, "dtype": str(dtype).removeprefix("torch.")}
     row |= {f"{name}_ms_per_frame": round(min(values), 2) for name, values in ms.items()}
     row["ours_over_backbone"] = ratio(ms["ours"], ms["backbone"])
-    row["window_over_ours"] = ratio(ms["window"], ms["ours"])
+    for way in ("ours", "pairs", "fours"):
+        row[f"window_over_{way}"] = ratio(ms["window"], ms[way])
+    ratios = [a / b for a, b in zip(ms["window"], ms["ours"], strict=True)]
+    row["window_over_ours_range"] = [round(min(ratios), 2), round(max(ratios), 2)]
     return row
 
 
@@ -82,9 +95,9 @@ def measure(ways: dict[str, tuple[Callable[[], None], int]], rounds: int) -> dic
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(1 + rounds):
         for name, (way, frames) in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             way()
-            taken[name].append(1000 * (time.perf_counter() - start) / frames)
+            taken[name].append(1000 * (time.process_time() - start) / frames)
     return {name: values[1:] for name, values in taken.items()}
 
 

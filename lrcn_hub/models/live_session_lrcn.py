@@ -97,7 +97,7 @@ class LrcnLiveSession:
     def _pixel_values(self, frames: list[Tensor]) -> Tensor:
         """Pixel values (n, 3, H, W) of frames that are such already, or all of them pictures."""
         if frames[0].is_floating_point():
-            return torch.stack(frames)
+            return torch.stack(frames) if len(frames) > 1 else frames[0][None]  # without a copy
         if isinstance(self.processor, BaseVideoProcessor):
             return self.processor([frame[None] for frame in frames], return_tensors="pt")["pixel_values"][:, 0]
         if isinstance(self.processor, ImageProcessingMixin):
