@@ -3,7 +3,7 @@
 Videos as UCF-101 has them, 320 x 240, 180 frames: MPEG-4 in AVI, and H.264 in MP4. Clips are 16 successive frames,
 begun at eight places spread over a video, or the whole video. One thread. Three ways give the same frames, uint8 RGB:
 
-- bare: a loop of PyAV that decodes up to the last frame and converts those of the clip, and nothing else;
+- bare: a loop of PyAV that decodes up to the last frame, converts those of the clip in one thread, and nothing else;
 - read_frames: ``read_frames(path, indices, backend="pyav")``, which also sees that the file is whole and the right way
   up;
 - row: what the activity task does for a row of its table: count the frames (once for a file), choose, read; here by
@@ -57,7 +57,7 @@ def bare(path: str, indices: np.ndarray) -> np.ndarray:
     with av.open(path) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number >= first:
-                images.append(frame.to_ndarray(format="rgb24"))
+                images.append(frame.to_ndarray(format="rgb24", threads=1))
             if number == last:
                 break
     return np.stack(images)
