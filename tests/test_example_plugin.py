@@ -70,8 +70,12 @@ def test_it_learns_and_its_run_says_with_which_plugin(trained):
 
 
 def test_evaluating_the_saved_model_again_gives_the_same_metrics(trained, lrcn, tmp_path):
-    answer = lrcn("evaluate", trained, "--split", "validation", "--json", "--output", tmp_path / "again", "--use_cpu")
-    assert json.loads(answer) == json.loads((trained / "metrics.json").read_text(encoding="utf-8"))["validation"]
+    words = ["--split", "validation", "--json", "--output", tmp_path / "again", "--use_cpu", "--compare", trained]
+    metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))["validation"]
+    assert json.loads(lrcn("evaluate", trained, *words)) == metrics
+    page = (tmp_path / "again" / "report.html").read_text(encoding="utf-8")
+    value = f"<td>{metrics['mean_error']:.3f}</td>"
+    assert page.count(value) == 2 and "<td>0.000</td>" in page  # this run, the other one, and what lies between
 
 
 def test_its_model_loads_through_the_auto_classes_once_plugins_are_found(trained, environment):
