@@ -29,6 +29,7 @@ check: $(INSTALLED)  ## lint, format and types
 results: $(INSTALLED)  ## repeat the demo's figures over several seeds into docs/*results.json (about an hour)
 	$(BIN)/python benchmarks/demo_results.py
 	$(BIN)/python benchmarks/narration_results.py
+	$(BIN)/python benchmarks/self_critical_results.py
 
 wheel: $(INSTALLED)  ## build wheel and sdist into dist/
 	rm -rf dist
