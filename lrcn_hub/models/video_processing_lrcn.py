@@ -106,10 +106,11 @@ class LrcnVideoProcessor(BaseVideoProcessor):
     ) -> Tensor:
         """Do what `normalized` does, channels last in memory."""
         mean, std = tuple(image_mean), tuple(image_std)
+        x = x.permute(0, 2, 3, 1)
         if channel_order == "bgr":
-            x, mean, std = x.flip(-3), mean[::-1], std[::-1]
-        rows = x.permute(0, 2, 3, 1).flatten(2)  # (T, H, W * 3): a loop over whole rows is faster than over 3 channels
-        width = x.shape[-1]
+            x, mean, std = x.index_select(-1, torch.tensor([2, 1, 0], device=x.device)), mean[::-1], std[::-1]
+        rows = x.flatten(2)  # (T, H, W * 3): a loop over whole rows is faster than over 3 channels
+        width = x.shape[-2]
         rows = self.rescale_and_normalize(
             rows[..., None, None], do_rescale, rescale_factor, do_normalize, mean * width, std * width
         )
