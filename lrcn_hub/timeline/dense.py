@@ -94,8 +94,7 @@ class DenseVideo:
     def __iter__(self) -> Iterator[DenseFrame]:
         clips = _ClipsUnderWay(self.model, self._starts, self._weights, self._length)
         total, weight = np.zeros(self.model.config.num_labels), 0
-        for numbers, times, pictures in self._batches():
-            ticks = [self._ticks_of(number) for number in numbers]
+        for numbers, times, pictures, ticks in self._batches():
             features = self._features(np.stack(pictures))
             whose = np.repeat(np.arange(len(ticks)), [len(some) for some in ticks])
             sums, weights = clips.score(np.concatenate(ticks), features[torch.from_numpy(whose)])
@@ -104,14 +103,15 @@ class DenseVideo:
                 total, weight = total + own, weight + its_weight
                 yield DenseFrame(number + self.flow, time, picture, own / its_weight, total / weight)
 
-    def _batches(self) -> Iterator[tuple[list[int], list[float], list[np.ndarray]]]:
-        """Give the frames that some clip shows, `frames_at_once` together: numbers, times and pictures."""
-        batch: list[tuple[int, float, np.ndarray]] = []
+    def _batches(self) -> Iterator[tuple[list[int], list[float], list[np.ndarray], list[np.ndarray]]]:
+        """Give the frames that some clip shows, `frames_at_once` together: numbers, times, pictures and ticks."""
+        batch: list[tuple[int, float, np.ndarray, np.ndarray]] = []
         last, count = int(self._shown[-1]), 0
         for number, (picture, time) in enumerate(self._pictures()):
             count = number + 1
-            if len(self._ticks_of(number)):
-                batch.append((number, time, picture))
+            ticks = self._ticks_of(number)
+            if len(ticks):
+                batch.append((number, time, picture, ticks))
             if batch and (len(batch) == self.frames_at_once or number == last):
                 yield tuple(map(list, zip(*batch, strict=True)))  # type: ignore[misc]
                 batch = []
