@@ -1,7 +1,7 @@
 """Training losses of models that say something, beside plain likelihood.
 
-Every one of them first finds words, without gradients, then makes one ordinary forward pass: that is what runs on
-several processes, where gradients are averaged as they arise in it.
+Those that draw words find them first, without gradients; each then makes one ordinary forward pass: that is what runs
+on several processes, where gradients are averaged as they arise in it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ScheduledSampling:
         words = bare.prepare_decoder_input_ids_from_labels(labels)
         if share := self.share * self.progress:
             with at_rest(bare), torch.no_grad():
-                rows = next(iter(index.values())).to(labels.device)
+                rows = next(iter(index.values()))
                 counts = torch.bincount(rows, minlength=len(batch["seeds"])).tolist()
                 numbers = random_numbers(batch["seeds"].tolist(), counts, words.shape[1], 2).to(labels.device)
                 features = _encode(bare, batch)[rows, 0]

@@ -44,7 +44,6 @@ class SentenceObjectiveOptions:
     """self-critical: sentences drawn for each row in a step."""
     end_counts: bool = True
     """self-critical: the end of a sentence counts as a word of it; without, a sentence that breaks off may pay."""
-
     likelihood_weight: float = 0.0
     """self-critical: how much of the likelihood loss is added."""
 
@@ -52,6 +51,8 @@ class SentenceObjectiveOptions:
         for name in ("smoothing", "own_words"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
+        if self.likelihood_weight < 0:
+            raise ValueError(f"likelihood_weight is {self.likelihood_weight}; it must be at least 0")
         if self.samples_per_row < 1 + (self.baseline == "others"):
             raise ValueError(
                 f"samples_per_row is {self.samples_per_row}; it must be at least 2 for the baseline 'others' and 1 "

@@ -14,7 +14,7 @@ from lrcn_hub.models.modeling_lrcn import IGNORED_LABEL
 from lrcn_hub.scoring import CiderD, ptb_tokenize
 from lrcn_hub.scoring.cider import CiderVector
 
-END = "<end>"  # no token of a sentence: brackets are cut off
+END = "."  # no token of a sentence: full stops by themselves are dropped
 KEPT = 200_000  # vectors of sentences, about half a gigabyte of COCO's
 
 
@@ -32,7 +32,7 @@ class Reward:
         self.tokenizer, self._end = tokenizer, [END] if end_counts else []
         self.cider_d = CiderD(
             [
-                [self._tokens(sentence) + self._end for sentence in sentences]
+                [ptb_tokenize(sentence) + self._end for sentence in sentences]
                 for sentences in tqdm(references, desc="counting n-grams", leave=False)
             ]
         )
@@ -57,8 +57,4 @@ class Reward:
         return torch.tensor(scores, device=sentences.device)
 
     def _make_vector(self, sentence: str, ended: bool) -> CiderVector:
-        return self.cider_d.vector(self._tokens(sentence) + (self._end if ended else []))
-
-    @staticmethod
-    def _tokens(sentence: str) -> list[str]:
-        return ptb_tokenize(sentence)
+        return self.cider_d.vector(ptb_tokenize(sentence) + (self._end if ended else []))

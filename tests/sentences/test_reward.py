@@ -6,7 +6,7 @@ import torch
 from lrcn_hub.data.text import build_word_tokenizer
 from lrcn_hub.scoring import cider_d_scores, ptb_tokenize
 from lrcn_hub.sentences.options import SentenceObjectiveOptions
-from lrcn_hub.sentences.reward import Reward
+from lrcn_hub.sentences.reward import END, Reward
 
 REFERENCES = [
     ["A man rides a horse.", "a man on a brown horse"],
@@ -49,6 +49,11 @@ def test_a_reward_whose_end_counts_is_the_corpus_metric_with_one_more_word(token
     assert reward(ids(tokenizer, *SAID), REFERENCES)[:, 0].tolist() == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("sentence", [f"a man {END} on {END} a {END}{END} horse {END}", END])
+def test_no_sentence_holds_the_word_for_its_end(sentence):
+    assert END not in ptb_tokenize(sentence)
+
+
 def test_several_sentences_of_a_row_are_scored_each_by_itself(tokenizer):
     reward = Reward(tokenizer, REFERENCES)
     mixed = ids(tokenizer, SAID[0], SAID[1], SAID[0], SAID[1], SAID[1], SAID[0])
@@ -73,6 +78,7 @@ def test_a_sentence_that_breaks_off_is_worth_less_only_where_the_end_counts(toke
     [
         ({"smoothing": 1.5}, "smoothing is 1.5; it must be from 0 to 1"),
         ({"own_words": -0.1}, "own_words is -0.1"),
+        ({"likelihood_weight": -1.0}, "likelihood_weight is -1.0; it must be at least 0"),
         ({"samples_per_row": 1}, "at least 2 for the baseline 'others'"),
         ({"samples_per_row": 0, "baseline": "greedy"}, "1 for 'greedy'"),
     ],
